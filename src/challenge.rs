@@ -1,0 +1,294 @@
+//! What all of acmegw speaks about: names, TXT values and challenges. No I/O.
+//!
+//! A text from outside becomes a [`Name`] or a [`Value`] once, at the border; behind it nobody
+//! has to ask again whether it is well formed, in lower case or without its trailing dot.
+
+use std::fmt;
+
+/// The label under which RFC 8555 section 8.4 looks for the TXT record.
+pub const LABEL: &str = "_acme-challenge";
+
+/// The longest name in text form, without the trailing dot (RFC 1035 section 2.3.4: 255 octets on the wire).
+const NAME_LIMIT: usize = 253;
+
+/// A DNS name: lower case, no trailing dot, A-labels, at least one label.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// A host name (RFC 1123 section 2.1) that leaves room for the challenge label in front of it.
+    ///
+    /// Upper case and one trailing dot are fine. Refused, each with a reason: IP addresses,
+    /// wildcards, underscores, names that are not in A-label form.
+    pub fn host(text: &str) -> Result<Name, NameError> {
+        let name = Name::checked(text, false)?;
+        if name.0.len() + LABEL.len() + 1 > NAME_LIMIT {
+            return Err(NameError("longer than 237 characters, no room for _acme-challenge in front"));
+        }
+        let last = name.0.rsplit('.').next().unwrap_or_default();
+        if last.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(NameError("an IP address or a number, not a host name"));
+        }
+        Ok(name)
+    }
+
+    /// An owner name of a record: like a host name, but labels may begin with or hold an underscore.
+    pub fn owner(text: &str) -> Result<Name, NameError> {
+        Name::checked(text, true)
+    }
+
+    /// The domain that a client asks about: with or without `_acme-challenge.` in front.
+    pub fn domain(text: &str) -> Result<Name, NameError> {
+        match text.split_once('.') {
+            Some((first, rest)) if first.eq_ignore_ascii_case(LABEL) => Name::host(rest),
+            _ => Name::host(text),
+        }
+    }
+
+    fn checked(text: &str, underscore: bool) -> Result<Name, NameError> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if text.is_empty() {
+            return Err(NameError("empty"));
+        }
+        if !text.is_ascii() {
+            return Err(NameError("not ASCII; write international names in A-label form (xn--…)"));
+        }
+        if text.len() > NAME_LIMIT {
+            return Err(NameError("longer than 253 characters"));
+        }
+        for label in text.split('.') {
+            check_label(label, underscore)?;
+        }
+        Ok(Name(text.to_ascii_lowercase()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `_acme-challenge.` in front of this name: where the CA looks.
+    pub fn challenge(&self) -> Name {
+        Name(format!("{LABEL}.{}", self.0))
+    }
+
+    /// Is this name `parent` itself or below it, on a label boundary?
+    pub fn is_within(&self, parent: &Name) -> bool {
+        match self.0.strip_suffix(&parent.0) {
+            Some(rest) => rest.is_empty() || rest.ends_with('.'),
+            None => false,
+        }
+    }
+
+    /// The name relative to `zone`; the empty string at the apex. None if it is not within.
+    pub fn relative_to(&self, zone: &Name) -> Option<&str> {
+        if !self.is_within(zone) {
+            return None;
+        }
+        self.0.strip_suffix(&zone.0).map(|rest| rest.strip_suffix('.').unwrap_or(rest))
+    }
+
+    /// This name, then its parents, the top-level domain last: the order of a zone search.
+    pub fn upwards(&self) -> impl Iterator<Item = Name> {
+        let starts = std::iter::once(0).chain(self.0.match_indices('.').map(|(dot, _)| dot + 1));
+        starts.map(|start| Name(self.0[start..].to_string()))
+    }
+}
+
+fn check_label(label: &str, underscore: bool) -> Result<(), NameError> {
+    if label.is_empty() {
+        return Err(NameError("an empty label (two dots in a row, or a dot in front)"));
+    }
+    if label == "*" {
+        return Err(NameError("a wildcard; the challenge of *.D is set at D"));
+    }
+    if label.len() > 63 {
+        return Err(NameError("a label of more than 63 characters"));
+    }
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || (underscore && b == b'_');
+    if !label.bytes().all(fits) {
+        return Err(NameError("a character that host names do not have (letters, digits and hyphens only)"));
+    }
+    if label.starts_with('-') || label.ends_with('-') {
+        return Err(NameError("a label that begins or ends with a hyphen"));
+    }
+    Ok(())
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({})", self.0)
+    }
+}
+
+/// Why a text is not a [`Name`]; reads on after "… is".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameError(&'static str);
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// The TXT value of a dns-01 challenge: the base64url of a SHA-256, 43 characters
+/// (RFC 8555 section 8.4).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value(String);
+
+impl Value {
+    pub fn parse(text: &str) -> Result<Value, ValueError> {
+        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if text.len() != 43 || !text.bytes().all(base64url) {
+            return Err(ValueError);
+        }
+        Ok(Value(text.to_string()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({})", self.0)
+    }
+}
+
+/// Why a text is not a [`Value`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValueError;
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not exactly 43 characters of base64url (A-Z a-z 0-9 - _)")
+    }
+}
+
+/// What is to be done with a TXT value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    Setup,
+    Teardown,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Action::Setup => "setup",
+            Action::Teardown => "teardown",
+        })
+    }
+}
+
+/// What a client asks for, in whichever dialect it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Challenge {
+    Setup {
+        domain: Name,
+        value: Value,
+    },
+    /// Without a value: all that the caller set at that name (mod_md version 1).
+    Teardown {
+        domain: Name,
+        value: Option<Value>,
+    },
+}
+
+impl Challenge {
+    pub fn domain(&self) -> &Name {
+        match self {
+            Challenge::Setup { domain, .. } | Challenge::Teardown { domain, .. } => domain,
+        }
+    }
+
+    pub fn action(&self) -> Action {
+        match self {
+            Challenge::Setup { .. } => Action::Setup,
+            Challenge::Teardown { .. } => Action::Teardown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_names_are_checked_and_normalised() {
+        assert_eq!(Name::host("WWW.Example.COM.").unwrap().as_str(), "www.example.com");
+        assert_eq!(Name::domain("_ACME-challenge.example.com").unwrap().as_str(), "example.com");
+        let long_label = "a".repeat(64);
+        let long_name = format!("{}.com", "a.".repeat(125));
+        for bad in [
+            "",
+            ".",
+            "a..b",
+            ".a",
+            "*.example.com",
+            "-a.com",
+            "a-.com",
+            "192.0.2.1",
+            "a.123",
+            "[::1]",
+            "::1",
+            "exämple.com",
+            "a b.com",
+            "a\n.com",
+            "a/b.com",
+            "_dmarc.example.com",
+            "example.com..",
+            &long_label,
+            &long_name,
+            "_acme-challenge._acme-challenge.example.com",
+            "_acme-challenge.*.example.com",
+        ] {
+            assert!(Name::domain(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_domain_leaves_room_for_the_challenge_label() {
+        let fits = format!("{}{}", "a.".repeat(117), "abc");
+        assert_eq!(fits.len(), 237);
+        assert_eq!(Name::host(&fits).unwrap().challenge().as_str().len(), NAME_LIMIT);
+        assert!(Name::host(&format!("b{fits}")).is_err());
+    }
+
+    #[test]
+    fn within_is_judged_on_label_boundaries() {
+        let parent = Name::host("example.com").unwrap();
+        let within = |text: &str| Name::host(text).unwrap().is_within(&parent);
+        assert!(within("example.com") && within("a.b.example.com"));
+        assert!(!within("evilexample.com") && !within("com") && !within("example.com.org"));
+        assert_eq!(Name::host("a.b.example.com").unwrap().relative_to(&parent), Some("a.b"));
+        assert_eq!(parent.relative_to(&parent), Some(""));
+    }
+
+    #[test]
+    fn upwards_ends_at_the_top() {
+        let names: Vec<_> = Name::host("a.b.c").unwrap().upwards().map(|n| n.to_string()).collect();
+        assert_eq!(names, ["a.b.c", "b.c", "c"]);
+    }
+
+    #[test]
+    fn values_are_43_characters_of_base64url() {
+        let good = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD_";
+        assert!(Value::parse(good).is_ok());
+        for bad in ["", &good[1..], &format!("{good}a"), &good.replace('w', "="), &good.replace('w', "ä")[..43]] {
+            assert!(Value::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! DNS messages: the home of the crate `domain`.

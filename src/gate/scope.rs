@@ -1,0 +1,148 @@
+//! Is this name ours to touch? The only place that makes a [`Permit`].
+
+use crate::challenge::{Action, Name, Value};
+use crate::deadline::Deadline;
+use crate::gate::auth::Caller;
+use crate::ledger::Record;
+
+/// The domains that may be touched, each with all that lies below it.
+pub struct Scope {
+    domains: Vec<Name>,
+}
+
+/// A caller may act at one owner name until a deadline. Gives [`Permit`]s.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    domain: Name,
+    owner: Name,
+    caller: String,
+    deadline: Deadline,
+}
+
+/// Leave to set or remove one TXT value at one owner name. Nothing else reaches a provider.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    grant: Grant,
+    action: Action,
+    value: Value,
+    recall: bool,
+}
+
+/// The name is not within the configured domains.
+#[derive(Debug, PartialEq, Eq)]
+pub struct OutOfScope(pub Name);
+
+impl Scope {
+    pub fn new(domains: Vec<Name>) -> Scope {
+        Scope { domains }
+    }
+
+    /// The door for a client's challenge.
+    pub fn challenge(&self, caller: &Caller, domain: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
+        self.check(domain)?;
+        Ok(Grant { domain: domain.clone(), owner: domain.challenge(), caller: caller.identity(), deadline })
+    }
+
+    /// The door for the ledger, which takes back what it wrote down: removal only, and only of
+    /// what the configuration still covers.
+    pub fn recall(&self, record: &Record, deadline: Deadline) -> Result<Permit, OutOfScope> {
+        self.check(&record.domain)?;
+        let grant = Grant {
+            domain: record.domain.clone(),
+            owner: record.owner.clone(),
+            caller: record.caller.clone(),
+            deadline,
+        };
+        Ok(Permit { recall: true, ..grant.teardown(record.value.clone()) })
+    }
+
+    fn check(&self, domain: &Name) -> Result<(), OutOfScope> {
+        match self.domains.iter().any(|ours| domain.is_within(ours)) {
+            true => Ok(()),
+            false => Err(OutOfScope(domain.clone())),
+        }
+    }
+}
+
+impl Grant {
+    /// The owner name of the record.
+    pub fn owner(&self) -> &Name {
+        &self.owner
+    }
+
+    /// Who asked, as the ledger keeps it.
+    pub fn caller(&self) -> &str {
+        &self.caller
+    }
+
+    pub fn setup(&self, value: Value) -> Permit {
+        Permit { grant: self.clone(), action: Action::Setup, value, recall: false }
+    }
+
+    pub fn teardown(&self, value: Value) -> Permit {
+        Permit { grant: self.clone(), action: Action::Teardown, value, recall: false }
+    }
+}
+
+impl Permit {
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The name that was asked for, without `_acme-challenge`.
+    pub fn domain(&self) -> &Name {
+        &self.grant.domain
+    }
+
+    /// The owner name of the record.
+    pub fn owner(&self) -> &Name {
+        &self.grant.owner
+    }
+
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Who asked, as the ledger keeps it.
+    pub fn caller(&self) -> &str {
+        &self.grant.caller
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        self.grant.deadline
+    }
+
+    /// Does the ledger ask, and not a client? Then only what is still due is removed.
+    pub fn is_recall(&self) -> bool {
+        self.recall
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn only_names_within_the_domains_on_a_label_boundary() {
+        let scope = Scope::new(vec![Name::host("example.com").unwrap(), Name::host("b.example.org").unwrap()]);
+        let caller = Caller::for_tests("alice");
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let granted =
+            |text: &str| scope.challenge(&caller, &Name::host(text).unwrap(), deadline).map(|g| g.owner().to_string());
+        assert_eq!(granted("Example.COM."), Ok("_acme-challenge.example.com".into()));
+        assert_eq!(granted("x.b.example.org"), Ok("_acme-challenge.x.b.example.org".into()));
+        for foreign in ["evilexample.com", "example.org", "com", "example.com.evil.org"] {
+            assert_eq!(granted(foreign), Err(OutOfScope(Name::host(foreign).unwrap())));
+        }
+    }
+
+    #[test]
+    fn the_ledger_may_only_remove_and_only_what_is_still_ours() {
+        let deadline = Deadline::after(Duration::from_secs(1));
+        let record = Record::for_tests("gone.example.net");
+        assert!(Scope::new(vec![Name::host("example.com").unwrap()]).recall(&record, deadline).is_err());
+        let permit = Scope::new(vec![Name::host("example.net").unwrap()]).recall(&record, deadline).unwrap();
+        assert_eq!(permit.action(), Action::Teardown);
+    }
+}

@@ -1,0 +1,6 @@
+//! To be written.
+
+use super::Row;
+
+pub const ROW: Row =
+    Row { name: "embedded", predecessor: None, about: "", experimental: false, settings: &[], build: |_, _, _| None };

@@ -1,0 +1,122 @@
+//! The DNS services: one trait, one table, one row and one file each.
+//!
+//! A provider takes nothing but [`Permit`]s, which only the scope check makes, so that no code
+//! path reaches a DNS account without it. Adding one touches two places: its own file here and
+//! its row in [`PROVIDERS`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::challenge::Name;
+use crate::config::{Config, Mistakes, Setting};
+use crate::deadline::Deadline;
+use crate::gate::scope::Permit;
+use crate::ledger::Ledger;
+
+#[cfg(test)]
+mod conformance;
+pub mod embedded;
+pub mod exec;
+pub mod openprovider;
+pub mod rfc2136;
+
+/// One DNS account at a service.
+///
+/// Both actions are idempotent, touch TXT records at the permit's owner name only, and never
+/// touch another value there. A record is found again by name and value, never by an id kept in
+/// memory. No method outlives the deadline by more than a moment.
+pub trait Provider: Send + Sync {
+    /// Starts what serves by itself (the embedded DNS server). Called once, before the first request.
+    fn start(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    /// The zone that holds `owner`: the longest match; a child zone beats its parent.
+    fn zone(&self, owner: &Name, deadline: Deadline) -> Result<Zone, Fault>;
+
+    /// Carries out changes of one zone, under its lock; one result for each, in their order.
+    fn apply(&self, zone: &Zone, changes: &[Permit], deadline: Deadline) -> Vec<Result<Receipt, Fault>>;
+
+    /// The service's own status: are the name servers told? Asked outside the lock.
+    fn landed(&self, _receipt: &Receipt, _deadline: Deadline) -> Result<bool, Fault> {
+        Ok(true)
+    }
+}
+
+/// A zone at a service; what is changed in it one after another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Zone {
+    /// The service's address: two accounts of one service may edit one zone.
+    pub service: String,
+    /// None: the provider knows no zones, and all its changes are serialised.
+    pub name: Option<Name>,
+}
+
+/// What the service gave for a change, to ask for its status; empty where it has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt(pub String);
+
+/// Why a provider did not do it. The text says what and, where it can, what to do; it holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The service said no for good; nothing was changed.
+    Refused(String),
+    /// The service does not take our credentials; nothing was changed.
+    Auth(String),
+    /// The account holds no zone for the name; nothing was changed.
+    NoZone(String),
+    /// Somebody else changed the same RRset; may be tried again at once.
+    Conflict(String),
+    /// The service cannot be reached or wants us to wait; nothing was changed.
+    Busy(String, Option<Duration>),
+    /// It is not known whether the change was made: silence, a reset, garbage.
+    Unknown(String),
+}
+
+impl Fault {
+    /// Is it certain that the change was not made?
+    pub fn nothing_done(&self) -> bool {
+        !matches!(self, Fault::Unknown(_))
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Refused(text) | Fault::Auth(text) | Fault::NoZone(text) => f.write_str(text),
+            Fault::Conflict(text) | Fault::Busy(text, _) | Fault::Unknown(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A row of the table: everything that the rest of acmegw knows about a provider.
+pub struct Row {
+    pub name: &'static str,
+    /// (DNSAPI_MODULE, DNSAPI_CLASS) under which the predecessor's configurations name it.
+    pub predecessor: Option<(&'static str, &'static str)>,
+    /// One line for lists and manuals.
+    pub about: &'static str,
+    /// Only tested against a simulated service.
+    pub experimental: bool,
+    pub settings: &'static [Setting],
+    /// Reads the settings; touches neither network nor disk beyond the files that they name.
+    pub build: fn(&Config, &mut Mistakes, &Surroundings) -> Option<Box<dyn Provider>>,
+}
+
+/// What a provider may need besides its settings.
+pub struct Surroundings {
+    pub ledger: Arc<Ledger>,
+    /// The domains of DNSAPI_DOMAINS.
+    pub domains: Vec<Name>,
+}
+
+/// All providers.
+pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, rfc2136::ROW, exec::ROW];
+
+/// The row of a name as it is written in DNSAPI_MODULE.
+pub fn find(name: &str) -> Option<&'static Row> {
+    let wanted =
+        |row: &&Row| row.name.eq_ignore_ascii_case(name) || row.predecessor.is_some_and(|(module, _)| module == name);
+    PROVIDERS.iter().find(wanted)
+}

@@ -1,0 +1,84 @@
+//! What the standard library does not ask of the operating system: owners and modes of files,
+//! limits, signals. Through nix, so that there is no unsafe code of ours; nothing here is Linux-only.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
+
+/// Why a file was not taken, and what to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub what: String,
+    pub remedy: String,
+}
+
+impl Refusal {
+    pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Refusal {
+        Refusal { what: what.into(), remedy: remedy.into() }
+    }
+}
+
+/// Reads a text file that only root or we can have written, at most `limit` bytes of it.
+///
+/// Owner and mode are read from the open file, so that what is checked is what is read.
+pub fn read_trusted(path: &Path, limit: u64) -> Result<String, Refusal> {
+    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
+    if !metadata.is_file() {
+        return Err(Refusal::new("not a regular file", "name a file"));
+    }
+    trusted(path, &metadata)?;
+    let mut bytes = Vec::new();
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > limit {
+        return Err(Refusal::new(format!("longer than {limit} bytes"), "is this the right file?"));
+    }
+    String::from_utf8(bytes).map_err(|_| Refusal::new("not UTF-8 text", "is this the right file?"))
+}
+
+/// Refuses what belongs to others than root or us, or is writable by group or others:
+/// whoever can write it could have put anything into it.
+pub fn trusted(path: &Path, metadata: &Metadata) -> Result<(), Refusal> {
+    let path = path.display();
+    let us = nix::unistd::geteuid().as_raw();
+    if metadata.uid() != 0 && metadata.uid() != us {
+        let what =
+            format!("belongs to user {}, who is neither root nor the user {us} that runs acmegw", metadata.uid());
+        return Err(Refusal::new(what, format!("chown root {path}")));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let what = format!("writable by group or others (mode {:04o})", metadata.mode() & 0o7777);
+        return Err(Refusal::new(what, format!("chmod go-w {path}")));
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Refusal {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "create it, or name another one".to_string(),
+        io::ErrorKind::PermissionDenied => {
+            format!("let user {} read {}", nix::unistd::geteuid(), path.display())
+        }
+        _ => "see to it that it can be read".to_string(),
+    };
+    Refusal::new(format!("cannot be read ({error})"), remedy)
+}
+
+/// Unblocks every signal: httpd starts its programs with all of them blocked, and SIGTERM must end us.
+pub fn unblock_signals() -> io::Result<()> {
+    Ok(SigSet::all().thread_unblock()?)
+}
+
+/// Raises the soft limit of open files to the hard one and says what it is now.
+pub fn raise_open_files() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => Ok(hard),
+        // FreeBSD's kern.maxfilesperproc may lie below the hard limit: what we have is what counts.
+        Err(_) => Ok(soft),
+    }
+}
