@@ -1,6 +1,7 @@
 //! acmegw: web servers get their ACME dns-01 certificates without the credentials of the DNS account.
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod challenge;
 pub mod config;
 pub mod deadline;

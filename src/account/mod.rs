@@ -1,0 +1,295 @@
+//! A DNS account: a provider with its domains, its zones and their locks.
+//!
+//! Under the lock of a zone: the ledger writes the change down, the provider makes it, the ledger
+//! hears how it went. Waiting for the service's own status happens after the lock is given back.
+
+mod zone_lock;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::challenge::{Action, Name};
+use crate::config::{Config, Mistake, Mistakes, Setting};
+use crate::foreign::Foreign;
+use crate::gate::scope::Permit;
+use crate::ledger::Ledger;
+use crate::provider::{self, Fault, PROVIDERS, Provider, Receipt, Row, Surroundings, Zone};
+use zone_lock::ZoneLocks;
+
+pub const SETTINGS: &[Setting] = &[
+    Setting::new("DNSAPI_MODULE", "", "the provider's name (embedded where a DNS_ name is set)"),
+    Setting::new("DNSAPI_CLASS", "", "the predecessor's second half of the provider's name"),
+    Setting::new("DNSAPI_USERNAME", "", "the user, key or account name at the DNS service"),
+    Setting::secret("DNSAPI_PASSWORD", "the password, token or key at the DNS service"),
+    Setting::new("DNSAPI_URL", "", "the service's address instead of the built-in one"),
+    Setting::new("DNSAPI_DOMAINS", "", "the domains that may be touched, with all below them, by commas"),
+    Setting::new("CHALLENGE_TTL", "86400", "seconds after which a record that nobody removed is removed"),
+];
+
+/// How long a zone once found is taken for granted.
+const ZONE_CACHE: Duration = Duration::from_secs(600);
+/// How long no login is tried after the service refused our credentials: services block accounts
+/// that keep failing.
+const AUTH_PAUSE: Duration = Duration::from_secs(900);
+/// How often a change is tried that met somebody else's.
+const CONFLICT_TRIES: usize = 5;
+/// The pauses between questions for the service's own status.
+const LANDED_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(8));
+
+/// The account and what belongs to it, ready to serve.
+pub struct Account {
+    pub row: &'static Row,
+    pub domains: Vec<Name>,
+    provider: Box<dyn Provider>,
+    ledger: Arc<Ledger>,
+    locks: ZoneLocks,
+    zones: Mutex<HashMap<Name, (Zone, Instant)>>,
+    refused: Mutex<Option<(Instant, String)>>,
+}
+
+impl Account {
+    /// Reads DNSAPI_*: which provider, which domains, and what the provider itself needs.
+    pub fn read(config: &Config, mistakes: &mut Mistakes, ledger: Arc<Ledger>) -> Option<Account> {
+        let domains = config.list("DNSAPI_DOMAINS", |item| {
+            Name::host(item).map_err(|error| format!("this is {error}; write domains such as example.com"))
+        });
+        let domains = mistakes.note(domains.and_then(|list| match list.is_empty() {
+            true => config.required("DNSAPI_DOMAINS", Ok(None)),
+            false => Ok(list),
+        }));
+        let row = mistakes.note(choose(config));
+        let surroundings = Surroundings { ledger: ledger.clone(), domains: domains.clone().unwrap_or_default() };
+        let provider = row.and_then(|row| (row.build)(config, mistakes, &surroundings));
+        Some(Account::new(row?, domains?, provider?, ledger))
+    }
+
+    fn new(row: &'static Row, domains: Vec<Name>, provider: Box<dyn Provider>, ledger: Arc<Ledger>) -> Account {
+        let locks = ZoneLocks::default();
+        Account { row, domains, provider, ledger, locks, zones: Mutex::default(), refused: Mutex::default() }
+    }
+
+    /// Starts what the provider serves by itself.
+    pub fn start(&self) -> std::io::Result<()> {
+        self.provider.start()
+    }
+
+    /// Carries out changes at one owner name: one result for each, in their order.
+    ///
+    /// Returns when the service says that its name servers were told, or at the permits' deadline.
+    pub fn carry_out(&self, permits: &[Permit]) -> Vec<Result<(), Fault>> {
+        let Some(first) = permits.first() else { return Vec::new() };
+        let outcomes = match self.zone(first) {
+            Ok(zone) => self.change(&zone, permits),
+            Err(fault) => self.failed(permits, fault),
+        };
+        outcomes.into_iter().zip(permits).map(|(outcome, permit)| self.landed(outcome?, permit)).collect()
+    }
+
+    /// Before the lock nothing was tried; what was to be removed is written down all the same.
+    fn failed(&self, permits: &[Permit], fault: Fault) -> Vec<Result<Receipt, Fault>> {
+        let fail = |permit: &Permit| {
+            let outcome = Err(fault.clone());
+            if permit.action() == Action::Teardown
+                && let Some(entry) = self.ledger.intend(permit)
+            {
+                entry.settle(&outcome);
+            }
+            outcome
+        };
+        permits.iter().map(fail).collect()
+    }
+
+    fn change(&self, zone: &Zone, permits: &[Permit]) -> Vec<Result<Receipt, Fault>> {
+        let deadline = permits[0].deadline();
+        let _lock = match self.locks.lock(zone, deadline) {
+            Ok(lock) => lock,
+            Err(fault) => return self.failed(permits, fault),
+        };
+        permits.iter().map(|permit| self.change_one(zone, permit)).collect()
+    }
+
+    fn change_one(&self, zone: &Zone, permit: &Permit) -> Result<Receipt, Fault> {
+        let Some(entry) = self.ledger.intend(permit) else { return Ok(Receipt::default()) };
+        let outcome = self.tried(zone, permit);
+        entry.settle(&outcome);
+        match &outcome {
+            Err(Fault::Auth(text)) => self.pause_logins(text),
+            Err(Fault::NoZone(_)) => drop(self.zones().remove(permit.owner())),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn tried(&self, zone: &Zone, permit: &Permit) -> Result<Receipt, Fault> {
+        let deadline = permit.deadline();
+        let mut outcome = Err(Fault::Busy("the time was over before the DNS service could be asked".to_string(), None));
+        for _ in 0..CONFLICT_TRIES {
+            if deadline.left().is_none() {
+                break;
+            }
+            let mut results = self.provider.apply(zone, std::slice::from_ref(permit), deadline);
+            outcome = results.pop().unwrap_or_else(|| Err(Fault::Unknown("the provider gave no result".to_string())));
+            if !matches!(outcome, Err(Fault::Conflict(_))) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn zone(&self, permit: &Permit) -> Result<Zone, Fault> {
+        self.check_logins()?;
+        let owner = permit.owner();
+        if let Some((zone, since)) = self.zones().get(owner)
+            && since.elapsed() < ZONE_CACHE
+        {
+            return Ok(zone.clone());
+        }
+        let found = self.provider.zone(owner, permit.deadline());
+        match &found {
+            Ok(zone) => {
+                let mut zones = self.zones();
+                zones.retain(|_, (_, since)| since.elapsed() < ZONE_CACHE);
+                zones.insert(owner.clone(), (zone.clone(), Instant::now()));
+            }
+            Err(Fault::Auth(text)) => self.pause_logins(text),
+            Err(_) => {}
+        }
+        found
+    }
+
+    fn landed(&self, receipt: Receipt, permit: &Permit) -> Result<(), Fault> {
+        let (mut pause, longest) = LANDED_PAUSE;
+        let deadline = permit.deadline();
+        while !self.provider.landed(&receipt, deadline)? {
+            let late = || Fault::Unknown("the DNS service took the change, but has not yet published it".to_string());
+            let left = deadline.left().ok_or_else(late)?;
+            thread::sleep(pause.min(left));
+            pause = (pause * 2).min(longest);
+        }
+        Ok(())
+    }
+
+    fn pause_logins(&self, text: &str) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), text.to_string()));
+    }
+
+    fn check_logins(&self) -> Result<(), Fault> {
+        match &*self.refused.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((since, text)) if since.elapsed() < AUTH_PAUSE => Err(Fault::Auth(format!(
+                "{text}; not tried again for {} s, lest the account be blocked (a restart tries at once)",
+                (AUTH_PAUSE - since.elapsed()).as_secs()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn zones(&self) -> MutexGuard<'_, HashMap<Name, (Zone, Instant)>> {
+        self.zones.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The provider's row: by name, as the predecessor named it, or embedded where a DNS_ name is set.
+fn choose(config: &Config) -> Result<&'static Row, Mistake> {
+    let names: Vec<_> = PROVIDERS.iter().map(|row| row.name).collect();
+    let list = format!("set DNSAPI_MODULE to one of {}", names.join(", "));
+    let Some(module) = config.text("DNSAPI_MODULE") else {
+        let embedded = provider::embedded::ROW.settings.iter().any(|setting| config.is_set(setting.name));
+        return match embedded {
+            true => Ok(&provider::embedded::ROW),
+            false => Err(config.mistake("DNSAPI_MODULE", "is not set", list)),
+        };
+    };
+    let row = provider::find(module).ok_or_else(|| {
+        config.mistake("DNSAPI_MODULE", format_args!("names no provider, '{}'", Foreign(module)), list)
+    })?;
+    let expected = row.predecessor.filter(|(name, _)| *name == module).map(|(_, class)| class);
+    match (config.text("DNSAPI_CLASS"), expected) {
+        (Some(class), Some(expected)) if class == expected => Ok(row),
+        (None, _) => Ok(row),
+        (Some(_), Some(expected)) => {
+            Err(config.mistake("DNSAPI_CLASS", "does not fit DNSAPI_MODULE", format!("write {expected}")))
+        }
+        (Some(_), None) => {
+            Err(config.mistake("DNSAPI_CLASS", format_args!("does not go with the provider {}", row.name), "remove it"))
+        }
+    }
+}
+
+/// The lifetime of a record that nobody removes.
+pub fn challenge_ttl(config: &Config) -> Result<Duration, Mistake> {
+    let seconds = config.number("CHALLENGE_TTL", 60..=31_536_000);
+    config.required("CHALLENGE_TTL", seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crate::challenge::Value;
+    use crate::deadline::Deadline;
+    use crate::gate::auth::Caller;
+    use crate::gate::scope::{Grant, Scope};
+
+    /// A service that answers from a script, and counts how often it was asked.
+    struct Scripted {
+        faults: Mutex<Vec<Fault>>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Provider for Scripted {
+        fn zone(&self, _: &Name, _: Deadline) -> Result<Zone, Fault> {
+            Ok(Zone { service: "scripted".to_string(), name: None })
+        }
+
+        fn apply(&self, _: &Zone, changes: &[Permit], _: Deadline) -> Vec<Result<Receipt, Fault>> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let fault = self.faults.lock().unwrap().pop();
+            changes.iter().map(|_| fault.clone().map_or(Ok(Receipt::default()), Err)).collect()
+        }
+    }
+
+    fn account(faults: Vec<Fault>) -> (Account, Arc<AtomicUsize>, Grant) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let provider = Box::new(Scripted { faults: Mutex::new(faults), asked: asked.clone() });
+        let domains = vec![Name::host("example.com").unwrap()];
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let scope = Scope::new(domains.clone());
+        let grant = scope.challenge(&Caller::for_tests("alice"), &domains[0], deadline).unwrap();
+        (Account::new(&PROVIDERS[0], domains, provider, Arc::default()), asked, grant)
+    }
+
+    fn value() -> Value {
+        Value::parse(&"a".repeat(43)).unwrap()
+    }
+
+    #[test]
+    fn a_conflict_is_tried_again() {
+        let (account, asked, grant) = account(vec![Fault::Conflict("raced".into()), Fault::Conflict("raced".into())]);
+        assert_eq!(account.carry_out(&[grant.setup(value())]), [Ok(())]);
+        assert_eq!(asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[test]
+    fn after_refused_credentials_the_service_is_left_alone() {
+        let (account, asked, grant) = account(vec![Fault::Auth("wrong password".into())]);
+        for _ in 0..3 {
+            let outcomes = account.carry_out(&[grant.setup(value())]);
+            assert!(
+                matches!(&outcomes[0], Err(Fault::Auth(text)) if text.starts_with("wrong password")),
+                "{outcomes:?}"
+            );
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_removal_that_could_not_even_be_tried_is_not_forgotten() {
+        let (account, _, grant) = account(vec![Fault::Auth("wrong password".into())]);
+        account.carry_out(&[grant.setup(value())]);
+        account.carry_out(&[grant.teardown(value())]);
+        assert_eq!(account.ledger.values(grant.owner(), "alice"), [value()]);
+    }
+}

@@ -1,0 +1,149 @@
+//! What a client gets back: an [`Answer`], which for errors is made of a [`Problem`] (RFC 9457).
+//!
+//! The only place where an error of any kind becomes an HTTP status.
+
+use std::time::Duration;
+
+use crate::foreign::Foreign;
+use crate::gate::auth::Denied;
+use crate::gate::scope::OutOfScope;
+use crate::provider::Fault;
+use crate::serve::framing::Malformed;
+
+/// An HTTP answer, before it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// Beside those that the door gives to every answer.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(status: u16, body: &str) -> Answer {
+        Answer::new(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
+    }
+
+    pub fn json(status: u16, body: &serde_json::Value) -> Answer {
+        Answer::new(status, "application/json", body.to_string().into_bytes())
+    }
+
+    fn new(status: u16, content_type: &str, body: Vec<u8>) -> Answer {
+        Answer { status, headers: vec![("Content-Type".to_string(), content_type.to_string())], body }
+    }
+
+    /// As it goes over the wire, at the end of a connection that has had its one request.
+    pub fn to_http(&self, number: &str) -> Vec<u8> {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let length = self.body.len();
+        head.push_str(&format!("X-Request-Id: {number}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"));
+        [head.as_bytes(), &self.body].concat()
+    }
+}
+
+/// An error as the client is told: what is wrong and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub status: u16,
+    pub detail: String,
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    pub fn new(status: u16, detail: impl Into<String>) -> Problem {
+        Problem { status, detail: detail.into(), headers: Vec::new() }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Problem {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The problem document; `number` lets the client's administrator find the line in our log.
+    pub fn answer(&self, number: &str) -> Answer {
+        let document = serde_json::json!({
+            "type": "about:blank",
+            "title": reason(self.status),
+            "status": self.status,
+            "detail": self.detail,
+            "request": number,
+        });
+        let mut answer = Answer::new(self.status, "application/problem+json", document.to_string().into_bytes());
+        answer.headers.extend(self.headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
+        answer
+    }
+}
+
+impl From<Malformed> for Problem {
+    fn from(malformed: Malformed) -> Problem {
+        Problem::new(malformed.status, malformed.what)
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Problem {
+        let detail = denied.to_string();
+        match denied {
+            Denied::Host(_) => Problem::new(403, format!("{detail} of the gateway")),
+            Denied::NoPassword => challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS")),
+            // The name that was sent is known to the client; it is not told which half was wrong.
+            Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
+            // What is wrong with the file is for the log, not for the network.
+            Denied::Closed(_) => Problem::new(503, "the gateway cannot read its users file; its log says why").with("Retry-After", "60"),
+        }
+    }
+}
+
+fn challenge(detail: String) -> Problem {
+    Problem::new(401, detail).with("WWW-Authenticate", "Basic realm=\"acmegw\", charset=\"UTF-8\"")
+}
+
+impl From<OutOfScope> for Problem {
+    fn from(OutOfScope(name): OutOfScope) -> Problem {
+        Problem::new(403, format!("{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"))
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        let detail = Foreign(&fault.to_string()).to_string();
+        match fault {
+            Fault::Refused(_) => Problem::new(502, format!("the DNS service refused: {detail}")),
+            Fault::Auth(_) => Problem::new(502, format!("the DNS service does not take the gateway's credentials: {detail}")),
+            Fault::NoZone(_) => Problem::new(502, format!("the DNS account holds no zone for this name: {detail}")),
+            Fault::Conflict(_) => busy(format!("the DNS zone is being changed by others: {detail}"), None),
+            Fault::Busy(_, after) => busy(format!("the DNS service cannot be used just now: {detail}"), after),
+            Fault::Unknown(_) => Problem::new(504, format!("the DNS service did not say whether it was done: {detail}")),
+        }
+    }
+}
+
+fn busy(detail: String, after: Option<Duration>) -> Problem {
+    let seconds = after.unwrap_or(Duration::from_secs(10)).as_secs().clamp(1, 3600);
+    Problem::new(503, detail).with("Retry-After", seconds.to_string())
+}
+
+/// The reason phrase of the statuses that we send (RFC 9110 section 15).
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Internal Server Error",
+    }
+}

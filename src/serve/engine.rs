@@ -1,0 +1,289 @@
+//! tiny_http, kept indoors: on a Unix socket in a private folder, fed by the door alone.
+//!
+//! The door never forwards a byte as it came. It writes each request anew with a fresh ticket, a
+//! random header that is good for one request and says who the client is; a request without a
+//! ticket gets nothing. What the door has counted and bounded is all that the engine ever sees.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::serve::STACK;
+use crate::serve::answer::{Answer, Problem};
+use crate::serve::framing::{BODY_LIMIT, Head};
+
+/// Threads that carry out requests, and so the most that are in flight.
+pub const WORKERS: usize = 256;
+/// The header that carries the ticket; a client's own is dropped like every header we do not use.
+const TICKET: &str = "X-Ticket";
+/// The longest answer of ours (bytes).
+const ANSWER_LIMIT: u64 = 64 * 1024;
+
+/// Who a request is from, and until when it has to be answered.
+#[derive(Debug, Clone)]
+pub struct Passenger {
+    /// The request's number, in logs and in the answer.
+    pub number: String,
+    pub peer: IpAddr,
+    pub deadline: Deadline,
+}
+
+/// A request as the request path sees it.
+#[derive(Debug)]
+pub struct Ask {
+    pub passenger: Passenger,
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Ask {
+    /// All values of a header, in their order.
+    pub fn values<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        let of_name = self.headers.iter().filter(|(one, _)| one.eq_ignore_ascii_case(name));
+        of_name.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// A header that makes sense only once.
+    pub fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        match self.values(name)[..] {
+            [value] => Some(value),
+            _ => None,
+        }
+    }
+}
+
+type Passengers = Mutex<HashMap<String, Passenger>>;
+
+/// The engine as the door sees it.
+pub struct Engine {
+    folder: PathBuf,
+    socket: PathBuf,
+    /// The headers that are written anew; all others stay outside.
+    forwarded: Vec<String>,
+    passengers: Arc<Passengers>,
+    random: ring::rand::SystemRandom,
+}
+
+impl Engine {
+    /// Starts the workers. `folder` does not exist yet; it is made for us alone.
+    pub fn start<H>(folder: PathBuf, forwarded: Vec<String>, handle: H) -> io::Result<Engine>
+    where
+        H: Fn(&Ask) -> Answer + Send + Sync + 'static,
+    {
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        let socket = folder.join("s");
+        let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
+        let passengers = Arc::new(Passengers::default());
+        let (server, handle) = (Arc::new(server), Arc::new(handle));
+        for _ in 0..WORKERS {
+            let (server, handle, passengers) = (server.clone(), handle.clone(), passengers.clone());
+            let worker = move || work(&server, &passengers, &*handle);
+            thread::Builder::new().name("worker".to_string()).stack_size(STACK).spawn(worker)?;
+        }
+        Ok(Engine { folder, socket, forwarded, passengers, random: ring::rand::SystemRandom::new() })
+    }
+
+    /// Has one request carried out. Fails only if the engine itself does.
+    pub fn pass(&self, head: &Head, body: &[u8], passenger: Passenger) -> io::Result<Answer> {
+        let patience = passenger.deadline.left().unwrap_or_default() + Duration::from_secs(10);
+        let ticket = self.ticket(passenger)?;
+        let answer = self.exchange(head, body, &ticket, patience);
+        // Taken by the worker, unless it never came so far.
+        passengers(&self.passengers).remove(&ticket);
+        answer
+    }
+
+    fn exchange(&self, head: &Head, body: &[u8], ticket: &str, patience: Duration) -> io::Result<Answer> {
+        let mut request = format!("{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n", head.method, head.target);
+        for name in &self.forwarded {
+            head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
+        }
+        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        stream.write_all(&[request.as_bytes(), body].concat())?;
+        // The engine reads to the end of the request line by line; this sets its thread free.
+        stream.shutdown(Shutdown::Write)?;
+        let mut answer = Vec::new();
+        stream.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
+        read_answer(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the engine's answer is not HTTP"))
+    }
+
+    fn ticket(&self, passenger: Passenger) -> io::Result<String> {
+        use ring::rand::SecureRandom;
+        let mut random = [0; 16];
+        self.random.fill(&mut random).map_err(|_| io::Error::other("no random bytes to be had"))?;
+        let ticket: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        passengers(&self.passengers).insert(ticket.clone(), passenger);
+        Ok(ticket)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn passengers(passengers: &Passengers) -> MutexGuard<'_, HashMap<String, Passenger>> {
+    passengers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One worker, for good. If the engine dies the process does, so that its supervisor starts it again.
+fn work(server: &tiny_http::Server, waiting: &Passengers, handle: &(impl Fn(&Ask) -> Answer + ?Sized)) {
+    loop {
+        let mut request = match server.recv() {
+            Ok(request) => request,
+            Err(error) => {
+                log::error!("the HTTP engine died ({error}): ending, so that the supervisor starts us again");
+                std::process::exit(1);
+            }
+        };
+        let ticket = request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
+        let passenger = ticket.and_then(|ticket| passengers(waiting).remove(ticket));
+        let answer = match passenger {
+            Some(passenger) => carried_out(&mut request, passenger, handle),
+            None => Answer::text(403, "no ticket\n"),
+        };
+        if let Err(error) = request.respond(response(answer)) {
+            log::debug!("an answer was not taken: {error}");
+        }
+    }
+}
+
+fn carried_out(request: &mut tiny_http::Request, passenger: Passenger, handle: &(impl Fn(&Ask) -> Answer + ?Sized)) -> Answer {
+    let mut body = Vec::new();
+    let read = request.as_reader().take(BODY_LIMIT as u64 + 1).read_to_end(&mut body);
+    let number = passenger.number.clone();
+    let headers = request.headers().iter().map(|header| (header.field.to_string(), header.value.to_string()));
+    let ask = Ask {
+        method: request.method().to_string(),
+        target: request.url().to_string(),
+        headers: headers.collect(),
+        body,
+        passenger,
+    };
+    // A fault of ours costs one request, not a worker. What was changed is in the ledger.
+    match read.map(|_| catch_unwind(AssertUnwindSafe(|| handle(&ask)))) {
+        Ok(Ok(answer)) => answer,
+        _ => {
+            log::error!("request={number} failed within the gateway: please report this");
+            Problem::new(500, "the gateway failed; its log says more").answer(&number)
+        }
+    }
+}
+
+fn response(answer: Answer) -> tiny_http::Response<io::Cursor<Vec<u8>>> {
+    let header = |(name, value): &(String, String)| tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok();
+    let headers = answer.headers.iter().filter_map(header).collect();
+    let length = answer.body.len();
+    tiny_http::Response::new(answer.status.into(), headers, io::Cursor::new(answer.body), Some(length), None)
+}
+
+/// Reads back what [`response`] wrote, without what the engine added: the door writes the answer
+/// in its own words.
+fn read_answer(bytes: &[u8]) -> Option<Answer> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(length) = response.parse(bytes).ok()? else { return None };
+    let mut answer = Answer { status: response.code?, headers: Vec::new(), body: bytes[length..].to_vec() };
+    for header in response.headers.iter() {
+        let added = ["server", "date", "connection", "content-length"];
+        if !added.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
+            answer.headers.push((header.name.to_string(), std::str::from_utf8(header.value).ok()?.to_string()));
+        }
+    }
+    Some(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Engine {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("acmegw-engine-{}-{count}", std::process::id()));
+        Engine::start(folder, vec!["Authorization".to_string()], handle).unwrap()
+    }
+
+    fn passenger() -> Passenger {
+        let peer = IpAddr::from([192, 0, 2, 7]);
+        Passenger { number: "1-1".to_string(), peer, deadline: Deadline::after(Duration::from_secs(20)) }
+    }
+
+    fn head(headers: &[(&str, &str)]) -> Head {
+        let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Head { length: 0, method: "POST".into(), target: "/a?b".into(), headers, body: 0, expects_continue: false }
+    }
+
+    #[test]
+    fn a_request_arrives_as_it_was_and_with_the_headers_that_we_use() {
+        let (sender, asked) = mpsc::channel();
+        let engine = engine(move |ask| {
+            let seen = (ask.method.clone(), ask.target.clone(), ask.headers.clone(), ask.body.clone(), ask.passenger.peer);
+            sender.send(seen).unwrap();
+            let mut answer = Answer::text(201, "done");
+            answer.headers.push(("Allow".into(), "GET".into()));
+            answer
+        });
+        let head = head(&[("authorization", "Basic eDp5"), ("X-Ticket", "forged"), ("Cookie", "a=b")]);
+        let answer = engine.pass(&head, b"body", passenger()).unwrap();
+        let mut expected = Answer::text(201, "done");
+        expected.headers.push(("Allow".into(), "GET".into()));
+        assert_eq!(answer, expected);
+        let (method, target, headers, body, peer) = asked.recv().unwrap();
+        assert_eq!((method.as_str(), target.as_str(), body.as_slice(), peer), ("POST", "/a?b", &b"body"[..], IpAddr::from([192, 0, 2, 7])));
+        let named = |name: &str| headers.iter().filter(|(one, _)| one.eq_ignore_ascii_case(name)).count();
+        assert_eq!((named("Authorization"), named("Cookie"), named("X-Ticket")), (1, 0, 1));
+        assert!(!headers.iter().any(|(_, value)| value == "forged"));
+        assert!(passengers(&engine.passengers).is_empty(), "the ticket is used up");
+    }
+
+    #[test]
+    fn a_request_without_a_ticket_gets_nothing() {
+        let engine = engine(|_| Answer::text(200, "never"));
+        let mut stream = UnixStream::connect(&engine.socket).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Ticket: 0123\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+
+    #[test]
+    fn a_panic_costs_one_request_and_no_worker() {
+        let engine = engine(|ask| match ask.body.as_slice() {
+            b"panic" => panic!("on purpose"),
+            _ => Answer::text(200, "fine"),
+        });
+        for _ in 0..WORKERS + 1 {
+            assert_eq!(engine.pass(&head(&[]), b"panic", passenger()).unwrap().status, 500);
+        }
+        assert_eq!(engine.pass(&head(&[]), b"", passenger()).unwrap().status, 200);
+    }
+
+    #[test]
+    fn the_folder_is_private_and_goes_with_the_engine() {
+        use std::os::unix::fs::MetadataExt;
+        let engine = engine(|_| Answer::text(200, ""));
+        let folder = engine.folder.clone();
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        drop(engine);
+        assert!(!folder.exists());
+    }
+}

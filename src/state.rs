@@ -1,0 +1,49 @@
+//! The folder in which acmegw keeps what must survive a restart.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, Mistake, Setting};
+
+pub const SETTINGS: &[Setting] =
+    &[Setting::new("STATE_DIR", "", "the folder for what must survive a restart (default: /var/db/acmegw or /var/lib/acmegw)")];
+
+/// Where it is looked for: FreeBSD's place, then Linux's.
+const PLACES: [&str; 2] = ["/var/db/acmegw", "/var/lib/acmegw"];
+
+/// STATE_DIR, else what systemd gives ($STATE_DIRECTORY), else the usual place if it is ours; else none.
+pub fn folder(config: &Config) -> Result<Option<PathBuf>, Mistake> {
+    let given = || std::env::var_os("STATE_DIRECTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let Some(folder) = config.path("STATE_DIR").or_else(given) else {
+        return Ok(PLACES.iter().map(Path::new).find(|place| check(place).is_ok()).map(Path::to_path_buf));
+    };
+    let place = format!("= {}", folder.display());
+    if !folder.exists() {
+        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
+            let remedy = format!("make the folder: install -d -m 0700 -o the-gateway's-user {}", folder.display());
+            config.mistake("STATE_DIR", format_args!("{place} cannot be made ({error})"), remedy)
+        })?;
+    }
+    match check(&folder) {
+        Ok(()) => Ok(Some(folder)),
+        Err((what, remedy)) => Err(config.mistake("STATE_DIR", format_args!("{place} {what}"), remedy)),
+    }
+}
+
+/// It must be a folder of our own that nobody else looks into: it holds a private key.
+fn check(folder: &Path) -> Result<(), (String, String)> {
+    let path = folder.display();
+    let metadata = fs::metadata(folder).map_err(|error| (format!("cannot be read ({error})"), "name another one".to_string()))?;
+    let us = nix::unistd::geteuid().as_raw();
+    if !metadata.is_dir() {
+        return Err(("is not a folder".to_string(), "name a folder".to_string()));
+    }
+    if metadata.uid() != us {
+        return Err((format!("belongs to user {}", metadata.uid()), format!("chown {us} {path}")));
+    }
+    match metadata.mode() & 0o077 {
+        0 => Ok(()),
+        _ => Err((format!("is open to others (mode {:04o})", metadata.mode() & 0o7777), format!("chmod 0700 {path}"))),
+    }
+}
