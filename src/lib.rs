@@ -1,23 +1,107 @@
 //! acmegw: web servers get their ACME dns-01 certificates without the credentials of the DNS account.
+//!
+//! Three tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run,
+//! [`passwd`] keeps the users. They share what lies below them and never import each other.
 #![forbid(unsafe_code)]
 
 pub mod account;
 pub mod challenge;
+pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod dns;
 pub mod failure;
 pub mod foreign;
 pub mod gate;
+pub mod hook;
 pub mod http;
 pub mod ledger;
+pub mod passwd;
 pub mod provider;
 pub mod secret;
+pub mod serve;
+pub mod state;
 pub mod sys;
+pub mod users;
 
 use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
-pub fn run(_arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    ExitCode::SUCCESS
+use cli::{Invocation, Tool};
+use config::{Config, Mistakes, Search, Setting};
+use failure::Failure;
+
+/// The setting of the log, which belongs to no tool.
+const LOG_SETTINGS: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
+
+/// Every configuration name there is: the union of what the parts publish.
+pub fn settings() -> Vec<Setting> {
+    let mut all = [
+        config::SETTINGS,
+        LOG_SETTINGS,
+        account::SETTINGS,
+        http::SETTINGS,
+        state::SETTINGS,
+        users::SETTINGS,
+        hook::SETTINGS,
+    ]
+    .concat();
+    all.extend(serve::SETTINGS.concat());
+    all.extend(provider::PROVIDERS.iter().flat_map(|row| row.settings));
+    all
+}
+
+/// Does what the words say. The one place where a failure becomes an exit status.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let invocation = match cli::parse(arguments) {
+        Ok(invocation) => invocation,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match dispatch(invocation) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody may be reading any more; that is no reason to panic.
+            let stderr = std::io::stderr();
+            for line in failure.to_string().lines() {
+                let _ = writeln!(stderr.lock(), "acmegw: {line}");
+            }
+            failure.status()
+        }
+    }
+}
+
+fn dispatch(invocation: Invocation) -> Result<(), Failure> {
+    let Invocation { dotenv, settings: arguments, tool } = invocation;
+    let load = |file_name, last| {
+        let search = Search { named: dotenv, file_name, last };
+        let environment = |name: &str| std::env::var(name).ok();
+        Config::load(&settings(), arguments, environment, search)
+    };
+    match tool {
+        Tool::Serve { configtest, called } => {
+            let (config, mut mistakes) = load("dotenv", Some(Path::new("./.env")))?;
+            start_log(&config, &mut mistakes);
+            serve::run(serve::Call { configtest, called }, &config, mistakes)
+        }
+        Tool::Hook { configtest, words } => hook::run(hook::Call { words, configtest }, load("acmegw-hook.conf", None)),
+        Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),
+    }
+}
+
+/// The gateway's log: to stdout, one line an event; whoever supervises us keeps it.
+fn start_log(config: &Config, mistakes: &mut Mistakes) {
+    let words = ["error", "warn", "info", "debug", "trace"].map(|word| (word, word.parse().expect("a level's name")));
+    let level = mistakes.note(config.required("LOG_LEVEL", config.choice("LOG_LEVEL", &words)));
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .filter_module("acmegw", level.unwrap_or(log::LevelFilter::Info))
+        .target(env_logger::Target::Stdout)
+        .format(|line, record| writeln!(line, "{} {:5} {}", clock::now(), record.level(), record.args()))
+        .init();
 }

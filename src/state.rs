@@ -1,10 +1,11 @@
 //! The folder in which acmegw keeps what must survive a restart.
 
-use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Mistake, Setting};
+use crate::sys::{self, Refusal};
 
 pub const SETTINGS: &[Setting] =
     &[Setting::new("STATE_DIR", "", "the folder for what must survive a restart (default: /var/db/acmegw or /var/lib/acmegw)")];
@@ -18,32 +19,28 @@ pub fn folder(config: &Config) -> Result<Option<PathBuf>, Mistake> {
     let Some(folder) = config.path("STATE_DIR").or_else(given) else {
         return Ok(PLACES.iter().map(Path::new).find(|place| check(place).is_ok()).map(Path::to_path_buf));
     };
-    let place = format!("= {}", folder.display());
-    if !folder.exists() {
-        DirBuilder::new().mode(0o700).create(&folder).map_err(|error| {
-            let remedy = format!("make the folder: install -d -m 0700 -o the-gateway's-user {}", folder.display());
-            config.mistake("STATE_DIR", format_args!("{place} cannot be made ({error})"), remedy)
-        })?;
-    }
     match check(&folder) {
         Ok(()) => Ok(Some(folder)),
-        Err((what, remedy)) => Err(config.mistake("STATE_DIR", format_args!("{place} {what}"), remedy)),
+        Err(Refusal { what, remedy }) => {
+            Err(config.mistake("STATE_DIR", format_args!("= {} {what}", folder.display()), remedy))
+        }
     }
 }
 
 /// It must be a folder of our own that nobody else looks into: it holds a private key.
-fn check(folder: &Path) -> Result<(), (String, String)> {
+fn check(folder: &Path) -> Result<(), Refusal> {
     let path = folder.display();
-    let metadata = fs::metadata(folder).map_err(|error| (format!("cannot be read ({error})"), "name another one".to_string()))?;
-    let us = nix::unistd::geteuid().as_raw();
+    let metadata = fs::metadata(folder)
+        .map_err(|error| Refusal::new(format!("cannot be used ({error})"), format!("install -d -m 0700 {path}")))?;
+    let us = sys::user();
     if !metadata.is_dir() {
-        return Err(("is not a folder".to_string(), "name a folder".to_string()));
+        return Err(Refusal::new("is not a folder", "name a folder"));
     }
     if metadata.uid() != us {
-        return Err((format!("belongs to user {}", metadata.uid()), format!("chown {us} {path}")));
+        return Err(Refusal::new(format!("belongs to user {}, not to {us}", metadata.uid()), format!("chown {us} {path}")));
     }
     match metadata.mode() & 0o077 {
         0 => Ok(()),
-        _ => Err((format!("is open to others (mode {:04o})", metadata.mode() & 0o7777), format!("chmod 0700 {path}"))),
+        _ => Err(Refusal::new(format!("is open to others (mode {:04o})", metadata.mode() & 0o7777), format!("chmod 0700 {path}"))),
     }
 }

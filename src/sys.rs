@@ -3,11 +3,17 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
+use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
+
+/// Connections that the kernel keeps for us until we take them.
+const BACKLOG: i32 = 128;
 
 /// Why a file was not taken, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +50,7 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<String, Refusal> {
 /// whoever can write it could have put anything into it.
 pub fn trusted(path: &Path, metadata: &Metadata) -> Result<(), Refusal> {
     let path = path.display();
-    let us = nix::unistd::geteuid().as_raw();
+    let us = user();
     if metadata.uid() != 0 && metadata.uid() != us {
         let what =
             format!("belongs to user {}, who is neither root nor the user {us} that runs acmegw", metadata.uid());
@@ -61,11 +67,35 @@ fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => "create it, or name another one".to_string(),
         io::ErrorKind::PermissionDenied => {
-            format!("let user {} read {}", nix::unistd::geteuid(), path.display())
+            format!("let user {} read {}", user(), path.display())
         }
         _ => "see to it that it can be read".to_string(),
     };
     Refusal::new(format!("cannot be read ({error})"), remedy)
+}
+
+/// The user whose rights we have.
+pub fn user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// The machine's own name, if it has one that can stand in a certificate.
+pub fn host_name() -> Option<String> {
+    let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
+    crate::challenge::Name::host(&name).ok().map(|name| name.to_string())
+}
+
+/// A listening TCP socket. An IPv6 one takes IPv6 only, on every system alike: IPv4 has its own.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let family = if address.is_ipv6() { AddressFamily::Inet6 } else { AddressFamily::Inet };
+    let socket = socket::socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    if address.is_ipv6() {
+        socket::setsockopt(&socket, socket::sockopt::Ipv6V6Only, &true)?;
+    }
+    socket::setsockopt(&socket, socket::sockopt::ReuseAddr, &true)?;
+    socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+    Ok(TcpListener::from(socket))
 }
 
 /// Unblocks every signal: httpd starts its programs with all of them blocked, and SIGTERM must end us.

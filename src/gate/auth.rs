@@ -77,7 +77,10 @@ impl Auth {
                 return None;
             }
             Basic::Off => None,
-            Basic::Sufficient | Basic::Required => Some(UsersFile::new(mistakes.note(users::path(config))?)),
+            Basic::Sufficient | Basic::Required => {
+                let nowhere = || config.mistake("PASSWD_FILE", "is not set", "name the users file");
+                Some(UsersFile::at(mistakes.note(users::path(config).ok_or_else(nowhere))?))
+            }
         };
         Some(Auth { basic, hosts, users })
     }

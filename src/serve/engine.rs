@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use ring::rand::{SecureRandom, SystemRandom};
+
 use crate::deadline::Deadline;
 use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
@@ -73,16 +75,17 @@ pub struct Engine {
     /// The headers that are written anew; all others stay outside.
     forwarded: Vec<String>,
     passengers: Arc<Passengers>,
-    random: ring::rand::SystemRandom,
+    random: SystemRandom,
 }
 
 impl Engine {
-    /// Starts the workers. `folder` does not exist yet; it is made for us alone.
-    pub fn start<H>(folder: PathBuf, forwarded: Vec<String>, handle: H) -> io::Result<Engine>
+    /// Starts the workers.
+    pub fn start<H>(forwarded: Vec<String>, handle: H) -> io::Result<Engine>
     where
         H: Fn(&Ask) -> Answer + Send + Sync + 'static,
     {
-        DirBuilder::new().mode(0o700).create(&folder)?;
+        let random = ring::rand::SystemRandom::new();
+        let folder = private_folder(&random)?;
         let socket = folder.join("s");
         let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
         let passengers = Arc::new(Passengers::default());
@@ -92,7 +95,7 @@ impl Engine {
             let worker = move || work(&server, &passengers, &*handle);
             thread::Builder::new().name("worker".to_string()).stack_size(STACK).spawn(worker)?;
         }
-        Ok(Engine { folder, socket, forwarded, passengers, random: ring::rand::SystemRandom::new() })
+        Ok(Engine { folder, socket, forwarded, passengers, random })
     }
 
     /// Has one request carried out. Fails only if the engine itself does.
@@ -123,19 +126,31 @@ impl Engine {
     }
 
     fn ticket(&self, passenger: Passenger) -> io::Result<String> {
-        use ring::rand::SecureRandom;
-        let mut random = [0; 16];
-        self.random.fill(&mut random).map_err(|_| io::Error::other("no random bytes to be had"))?;
-        let ticket: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ticket = random_name(&self.random)?;
         passengers(&self.passengers).insert(ticket.clone(), passenger);
         Ok(ticket)
     }
-}
 
-impl Drop for Engine {
-    fn drop(&mut self) {
+    /// Removes the socket and its folder, when the process ends.
+    pub fn clean_up(&self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// 128 bits that nobody guesses, in hexadecimal digits.
+fn random_name(random: &SystemRandom) -> io::Result<String> {
+    let mut bytes = [0; 16];
+    random.fill(&mut bytes).map_err(|_| io::Error::other("no random bytes to be had"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A new folder for us alone: where the service manager gives one, else for temporary files. Its
+/// path is short, since FreeBSD takes 104 bytes for a socket's.
+fn private_folder(random: &SystemRandom) -> io::Result<PathBuf> {
+    let given = std::env::var_os("RUNTIME_DIRECTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = given.unwrap_or_else(std::env::temp_dir).join(format!("acmegw-{}", &random_name(random)?[..16]));
+    DirBuilder::new().mode(0o700).create(&folder)?;
+    Ok(folder)
 }
 
 fn passengers(passengers: &Passengers) -> MutexGuard<'_, HashMap<String, Passenger>> {
@@ -215,10 +230,7 @@ mod tests {
     use std::sync::mpsc;
 
     fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Engine {
-        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("acmegw-engine-{}-{count}", std::process::id()));
-        Engine::start(folder, vec!["Authorization".to_string()], handle).unwrap()
+        Engine::start(vec!["Authorization".to_string()], handle).unwrap()
     }
 
     fn passenger() -> Passenger {
@@ -278,12 +290,12 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_is_private_and_goes_with_the_engine() {
+    fn the_folder_is_private_and_can_be_removed() {
         use std::os::unix::fs::MetadataExt;
         let engine = engine(|_| Answer::text(200, ""));
         let folder = engine.folder.clone();
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
-        drop(engine);
+        engine.clean_up();
         assert!(!folder.exists());
     }
 }

@@ -38,7 +38,7 @@ pub enum Tls {
 pub struct Pair {
     pub certificate: PathBuf,
     /// Of the certificate's public key, for API_PIN.
-    pub pin: String,
+    pub pin: http::Pin,
     pub config: Arc<ServerConfig>,
 }
 

@@ -1,0 +1,196 @@
+//! The command line: the only home of clap. Words in, one [`Invocation`] out.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use crate::passwd;
+
+/// What acmegw was called to do.
+pub struct Invocation {
+    /// From `-e`.
+    pub dotenv: Option<PathBuf>,
+    /// Settings given as arguments: (setting, flag, value).
+    pub settings: Vec<(&'static str, &'static str, String)>,
+    pub tool: Tool,
+}
+
+pub enum Tool {
+    Serve { configtest: bool, called: Option<PathBuf> },
+    Hook { configtest: bool, words: Vec<OsString> },
+    Passwd(passwd::Call),
+}
+
+/// The names by which a link decides what is meant (multi-call), the predecessor's included.
+const LINKS: &[(&str, &str)] = &[
+    ("acmegw-serve", "serve"),
+    ("acmegw-hook", "hook"),
+    ("acmegw-passwd", "passwd"),
+    ("acmegw_server.py", "serve"),
+    ("apache-mod_md.sh", "hook"),
+    ("mdchallenge.sh", "hook"),
+];
+
+/// serve's flags that are settings: (setting, long flag, the predecessor's spelling, short, value, help).
+const SERVE_SETTINGS: &[(&str, &str, Option<&str>, Option<char>, &str, &str)] = &[
+    ("LISTEN", "listen", None, Some('l'), "ADDR", "Address and port to listen on: IP:port, [v6]:port, port or IP"),
+    ("DNSAPI_MODULE", "dnsapi-module", Some("dnsapi_module"), Some('m'), "NAME", "The DNS provider"),
+    ("DNSAPI_CLASS", "dnsapi-class", Some("dnsapi_class"), Some('c'), "NAME", "The predecessor's class of the provider"),
+    ("SSL_CERT", "ssl-cert", Some("ssl_cert"), None, "FILE", "Certificate chain, PEM"),
+    ("SSL_KEY", "ssl-key", Some("ssl_key"), None, "FILE", "Private key, PEM"),
+];
+
+/// Takes the words apart. The error is clap's, help and version included: it prints itself.
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, clap::Error> {
+    let mut words: Vec<OsString> = arguments.collect();
+    let called = words.first().map(PathBuf::from).unwrap_or_default();
+    let link = LINKS.iter().find(|(name, _)| called.file_name() == Some(OsStr::new(name)));
+    if let Some((_, tool)) = link {
+        words.insert(1, OsString::from(tool));
+    }
+    let mut matches = command().try_get_matches_from(words)?;
+    let (name, mut matches) = matches.remove_subcommand().expect("clap asks for a subcommand");
+    let dotenv = matches.remove_one("dotenv");
+    let settings = if name == "serve" { settings(&matches) } else { Vec::new() };
+    let tool = match name.as_str() {
+        "serve" => Tool::Serve { configtest: matches.get_flag("configtest"), called: predecessors_folder(&called) },
+        "hook" => Tool::Hook {
+            configtest: matches.get_flag("configtest"),
+            words: matches.remove_many("words").unwrap_or_default().collect(),
+        },
+        _ => Tool::Passwd(passwd(&mut matches)),
+    };
+    Ok(Invocation { dotenv, settings, tool })
+}
+
+/// The whole command line; the check of manual and README walks it too.
+pub fn command() -> Command {
+    let dotenv = || option("dotenv", Some('e'), "FILE", "The configuration file").value_parser(value_parser!(PathBuf));
+    let configtest = |help| Arg::new("configtest").short('n').long("configtest").action(ArgAction::SetTrue).help(help);
+    let serve = Command::new("serve")
+        .about("The gateway: adds and removes _acme-challenge TXT records for allowed callers")
+        .arg(dotenv())
+        .args(SERVE_SETTINGS.iter().map(|(_, long, alias, short, value, help)| {
+            let argument = option(long, *short, value, help);
+            alias.map_or(argument.clone(), |alias| argument.alias(alias))
+        }))
+        .arg(configtest("Only check the configuration, and report every fault"));
+    let hook = Command::new("hook")
+        .about("What Apache's mod_md runs: MDChallengeDns01 /usr/local/bin/acmegw hook")
+        .arg(dotenv())
+        .arg(configtest("Prove configuration, connection, credentials and scope; change nothing"))
+        .arg(
+            Arg::new("words")
+                .value_name("WORDS")
+                .help("What the client says: setup DOMAIN VALUE, teardown DOMAIN [VALUE], or an event; with -n a domain")
+                .num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_parser(value_parser!(OsString)),
+        );
+    let passwd = Command::new("passwd")
+        .about("The users who may call the gateway with a password")
+        .arg(dotenv())
+        .arg(option("file", Some('f'), "FILE", "The users file").value_parser(value_parser!(PathBuf)))
+        .arg(
+            Arg::new("action")
+                .value_name("ACTION")
+                .help("add, change, delete, verify or list")
+                .required(true)
+                .value_parser(ACTIONS.map(|(word, _)| word)),
+        )
+        .arg(Arg::new("user").value_name("USER").help("The user's name; all but list need it"))
+        .arg(flag("stdin", 'i', "Take the password from one line of standard input").conflicts_with("generate"))
+        .arg(flag("generate", 'g', "Generate a password of 256 bits and print it, once"));
+    Command::new("acmegw")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Web servers get their ACME dns-01 certificates without the credentials of the DNS account")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands([serve, hook, passwd])
+}
+
+const ACTIONS: [(&str, passwd::Action); 5] = [
+    ("add", passwd::Action::Add),
+    ("change", passwd::Action::Change),
+    ("delete", passwd::Action::Delete),
+    ("verify", passwd::Action::Verify),
+    ("list", passwd::Action::List),
+];
+
+fn option(long: &'static str, short: Option<char>, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(long).long(long).short(short).value_name(value).help(help)
+}
+
+fn flag(long: &'static str, short: char, help: &'static str) -> Arg {
+    Arg::new(long).long(long).short(short).action(ArgAction::SetTrue).help(help)
+}
+
+fn settings(matches: &ArgMatches) -> Vec<(&'static str, &'static str, String)> {
+    let given = SERVE_SETTINGS.iter().map(|(setting, long, ..)| (setting, long, matches.get_one::<String>(long)));
+    given.filter_map(|(setting, long, value)| Some((*setting, *long, value?.clone()))).collect()
+}
+
+/// The predecessor also looked for its certificate beside itself.
+fn predecessors_folder(called: &Path) -> Option<PathBuf> {
+    (called.file_name() == Some(OsStr::new("acmegw_server.py"))).then(|| called.parent().map(Path::to_path_buf))?
+}
+
+fn passwd(matches: &mut ArgMatches) -> passwd::Call {
+    let word: String = matches.remove_one("action").expect("clap asks for it");
+    let (_, action) = ACTIONS.into_iter().find(|(one, _)| *one == word).expect("clap takes no other");
+    passwd::Call {
+        action,
+        user: matches.remove_one("user"),
+        file: matches.remove_one("file"),
+        stdin: matches.get_flag("stdin"),
+        generate: matches.get_flag("generate"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Invocation, clap::Error> {
+        parse(words.iter().map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_link_decides_what_is_meant() {
+        for (name, tool) in LINKS {
+            let path = format!("/usr/local/bin/{name}");
+            let words: &[&str] = if *tool == "passwd" { &[&path, "list"] } else { &[&path, "-e", "f"] };
+            let invocation = parsed(words).unwrap();
+            let is_right = match invocation.tool {
+                Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
+                Tool::Hook { .. } => *tool == "hook",
+                Tool::Passwd(_) => *tool == "passwd",
+            };
+            assert!(is_right, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_predecessors_spellings_work() {
+        let words = ["x", "serve", "--dnsapi_module", "m", "--dnsapi-class=c", "--ssl_cert", "a", "--ssl_key", "b", "-l", "1"];
+        let given = parsed(&words).unwrap().settings;
+        let given: Vec<_> = given.iter().map(|(setting, _, value)| (*setting, value.as_str())).collect();
+        assert_eq!(given, [("LISTEN", "1"), ("DNSAPI_MODULE", "m"), ("DNSAPI_CLASS", "c"), ("SSL_CERT", "a"), ("SSL_KEY", "b")]);
+    }
+
+    #[test]
+    fn the_hooks_options_end_at_its_first_word() {
+        let invocation = parsed(&["acmegw", "hook", "-e", "f", "setup", "-n", "-e"]).unwrap();
+        assert_eq!(invocation.dotenv, Some(PathBuf::from("f")));
+        let Tool::Hook { configtest: false, words } = invocation.tool else { panic!() };
+        assert_eq!(words, ["setup", "-n", "-e"]);
+    }
+}

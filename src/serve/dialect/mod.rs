@@ -1,0 +1,71 @@
+//! The languages that clients speak. Each is one file that turns a request into a [`Challenge`]
+//! and its success into an answer, and one row in [`DIALECTS`].
+
+mod json;
+mod native;
+
+use std::time::Duration;
+
+use crate::challenge::{Challenge, Name};
+use crate::serve::answer::{Answer, Problem};
+use crate::serve::engine::Ask;
+
+/// A row of the table.
+pub struct Dialect {
+    /// Does this path speak it? The first row that says so decides.
+    speaks: fn(&str) -> bool,
+    /// The methods that it takes, as the header Allow shows them.
+    allow: &'static str,
+    /// How long its clients wait for an answer.
+    patience: Duration,
+    pub read: fn(&Ask) -> Result<Challenge, Problem>,
+    pub answer: fn(&Challenge) -> Answer,
+}
+
+/// All dialects; the native one, which takes every path, is the last.
+const DIALECTS: &[Dialect] = &[native::DIALECT];
+
+/// What a request is about.
+pub enum Route<'a> {
+    /// Is the gateway there? Open to all.
+    Health,
+    /// May the caller touch this domain?
+    May(&'a str),
+    Dialect(&'static Dialect),
+}
+
+/// Decides by the path, and refuses methods that the path does not take.
+pub fn route(ask: &Ask) -> Result<Route<'_>, Problem> {
+    let path = path(&ask.target);
+    let allowed = |allow: &str| match allow.split(", ").any(|method| method == ask.method) {
+        true => Ok(()),
+        false => Err(Problem::new(405, format!("this path takes {allow}")).with("Allow", allow)),
+    };
+    if path == "/health" {
+        return allowed("GET").map(|()| Route::Health);
+    }
+    if let Some(domain) = path.strip_prefix("/challenges/") {
+        return allowed("GET").map(|()| Route::May(domain));
+    }
+    let dialect = spoken(path);
+    allowed(dialect.allow).map(|()| Route::Dialect(dialect))
+}
+
+/// How long the client of that target waits for its answer.
+pub fn patience(target: &str) -> Duration {
+    spoken(path(target)).patience
+}
+
+/// A domain as a client writes it, with or without `_acme-challenge.` in front.
+pub fn domain(text: &str) -> Result<Name, Problem> {
+    Name::domain(text).map_err(|error| Problem::new(400, format!("the domain is {error}")))
+}
+
+fn spoken(path: &str) -> &'static Dialect {
+    let last = &DIALECTS[DIALECTS.len() - 1];
+    DIALECTS.iter().find(|dialect| (dialect.speaks)(path)).unwrap_or(last)
+}
+
+fn path(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}

@@ -1,0 +1,194 @@
+//! `acmegw serve`: the gateway. From the outside inwards: [`door`], [`engine`], [`request`].
+
+mod answer;
+mod dialect;
+mod door;
+mod engine;
+mod framing;
+mod listen;
+mod reaper;
+mod request;
+mod seats;
+mod timed;
+mod tls;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::account::{self, Account};
+use crate::config::{Config, Mistakes, Setting};
+use crate::failure::Failure;
+use crate::gate::auth::{self, Auth};
+use crate::gate::peer::{self, Proxies};
+use crate::gate::scope::Scope;
+use crate::ledger::Ledger;
+use crate::sys;
+use door::{Door, Numbers};
+use engine::Engine;
+use listen::Listen;
+use request::Gateway;
+use seats::Seats;
+use tls::{Pair, Tls};
+
+/// The settings of the gateway's own parts; those of accounts and providers are theirs.
+pub const SETTINGS: &[&[Setting]] = &[listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS];
+
+/// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
+const STACK: usize = 256 * 1024;
+/// How long what is under way may take after SIGTERM.
+const FAREWELL: Duration = Duration::from_secs(30);
+
+/// How serve was called.
+pub struct Call {
+    pub configtest: bool,
+    /// The program's folder, if it was called by the predecessor's name.
+    pub called: Option<PathBuf>,
+}
+
+/// Everything that the configuration says, read and checked; nothing is started yet.
+struct Plan {
+    listen: Listen,
+    tls: Tls,
+    proxies: Proxies,
+    auth: Auth,
+    account: Account,
+    ledger: Arc<Ledger>,
+    ttl: Duration,
+}
+
+/// Serves until a signal ends it; with `configtest` only says whether it could.
+pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Failure> {
+    let plan = Plan::read(config, &mut mistakes, call.called.as_deref());
+    let plan = mistakes.finish(plan)?;
+    plan.report(config);
+    if call.configtest {
+        println!("the configuration is in order");
+        return Ok(());
+    }
+    plan.serve()
+}
+
+impl Plan {
+    fn read(config: &Config, mistakes: &mut Mistakes, called: Option<&Path>) -> Option<Plan> {
+        let ledger = Arc::<Ledger>::default();
+        let listen = mistakes.note(Listen::read(config));
+        let tls = Tls::read(config, mistakes, called);
+        let proxies = Proxies::read(config, mistakes);
+        let auth = Auth::read(config, mistakes);
+        let account = Account::read(config, mistakes, ledger.clone());
+        let ttl = mistakes.note(account::challenge_ttl(config));
+        Some(Plan { listen: listen?, tls: tls?, proxies: proxies?, auth: auth?, account: account?, ledger, ttl: ttl? })
+    }
+
+    /// What an administrator wants to see before anything else, and what is legal but unwise.
+    fn report(&self, config: &Config) {
+        match config.file() {
+            Some(file) => log::info!("configuration file {}", file.display()),
+            None => log::info!("no configuration file"),
+        }
+        let domains: Vec<_> = self.account.domains.iter().map(|name| name.as_str()).collect();
+        log::info!("provider {} for {}", self.account.row.name, domains.join(", "));
+        if self.account.row.experimental {
+            log::warn!("the provider {} is experimental: tested against a simulated service only", self.account.row.name);
+        }
+        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
+            log::warn!("nobody is admitted by password: {mistake}");
+        }
+        if let Tls::SelfSigned(folder) = &self.tls {
+            log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
+        }
+    }
+
+    fn serve(self) -> Result<(), Failure> {
+        let files = sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
+        // Before any thread, so that none of them can miss it.
+        let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
+        let listeners = self.listen.bind()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
+        let addresses = addresses.map_err(|error| start_failed("listening sockets", &error))?;
+        let pair = self.tls.ready(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>())?;
+        if pair.is_none() && self.auth.takes_passwords() {
+            refuse_clear_passwords(&addresses)?;
+        }
+        self.account.start()?;
+        let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
+        let scope = Scope::new(self.account.domains.clone());
+        let gateway = Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
+        let gateway = Arc::new(gateway);
+        let handler = gateway.clone();
+        let engine = Engine::start(forwarded, move |ask| handler.handle(ask)).map_err(|error| start_failed("the HTTP engine", &error))?;
+        spawn("reaper", move || reaper::reap(&gateway, self.ttl))?;
+        let door = Door {
+            tls: pair.as_ref().map(|pair| pair.config.clone()),
+            engine,
+            seats: Seats::for_files(files),
+            patience: dialect::patience,
+            numbers: Numbers::new().map_err(|error| start_failed("random numbers", &error))?,
+            closing: AtomicBool::new(false),
+        };
+        let door = Arc::new(door);
+        announce(&addresses, pair.as_ref());
+        for listener in listeners {
+            let door = door.clone();
+            spawn("accept", move || door.attend(&listener))?;
+        }
+        if let Some(signal) = signals.forever().next() {
+            farewell(&door, signal);
+        }
+        Ok(())
+    }
+}
+
+fn announce(addresses: &[SocketAddr], pair: Option<&Pair>) {
+    if let Some(pair) = pair {
+        log::info!("certificate {} API_PIN = {}", pair.certificate.display(), pair.pin);
+    }
+    let scheme = if pair.is_some() { "https" } else { "http" };
+    for address in addresses {
+        log::info!("listening on {scheme}://{address}");
+    }
+}
+
+/// Passwords in the clear stay on the machine; judged by the addresses that the sockets really
+/// have, since a jail may turn 127.0.0.1 into something else.
+fn refuse_clear_passwords(addresses: &[SocketAddr]) -> Result<(), Failure> {
+    match addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
+        None => Ok(()),
+        Some(open) => Err(Failure::Usage(format!(
+            "SSL = off with BASIC_AUTH would send passwords in the clear to {open}: set SSL = on, or LISTEN to a loopback address"
+        ))),
+    }
+}
+
+/// Takes no new connection, and gives what is under way time to end.
+fn farewell(door: &Door, signal: i32) {
+    door.closing.store(true, Ordering::SeqCst);
+    let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+    log::info!("{name}: ending, {} requests are under way", door.seats.served());
+    let began = Instant::now();
+    while door.seats.served() > 0 && began.elapsed() < FAREWELL {
+        thread::sleep(Duration::from_millis(20));
+    }
+    match door.seats.served() {
+        0 => log::info!("ended"),
+        left => log::warn!("ended with {left} requests under way"),
+    }
+    door.engine.clean_up();
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = thread::Builder::new().name(name.to_string()).spawn(run);
+    thread.map(drop).map_err(|error| start_failed("a thread", &error))
+}
+
+fn start_failed(what: &str, error: &io::Error) -> Failure {
+    Failure::Failed(format!("{what} cannot be had: {error}"))
+}

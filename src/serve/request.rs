@@ -1,0 +1,111 @@
+//! The way of one request. Read `carry_out` from top to bottom: each step makes the value that the
+//! next one needs, and only that step can make it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::account::Account;
+use crate::challenge::Challenge;
+use crate::foreign::Foreign;
+use crate::gate::auth::{Auth, Caller};
+use crate::gate::peer::Proxies;
+use crate::gate::scope::{Grant, Permit, Scope};
+use crate::ledger::Ledger;
+use crate::serve::answer::{Answer, Problem};
+use crate::serve::dialect::{self, Route};
+use crate::serve::engine::Ask;
+
+/// What every request needs.
+pub struct Gateway {
+    pub proxies: Proxies,
+    pub auth: Auth,
+    pub scope: Scope,
+    pub ledger: Arc<Ledger>,
+    pub account: Account,
+}
+
+/// What the log line of a request says, gathered on the way.
+struct Event {
+    client: String,
+    user: String,
+    action: String,
+    name: String,
+}
+
+impl Gateway {
+    /// Answers one request and logs it in one line.
+    pub fn handle(&self, ask: &Ask) -> Answer {
+        let began = Instant::now();
+        let number = &ask.passenger.number;
+        let none = || "-".to_string();
+        let mut event = Event { client: none(), user: none(), action: none(), name: none() };
+        let (answer, reason) = match self.carry_out(ask, &mut event) {
+            Ok(answer) => (answer, String::new()),
+            Err(problem) => (problem.answer(number), format!(": {}", Foreign(&problem.detail))),
+        };
+        let level = if answer.status < 400 { log::Level::Info } else { log::Level::Warn };
+        let Event { client, user, action, name } = event;
+        let (status, ms) = (answer.status, began.elapsed().as_millis());
+        log::log!(
+            level,
+            "request={number} client={client} user={user} action={action} name={name} status={status} ms={ms}{reason}"
+        );
+        answer
+    }
+
+    fn carry_out(&self, ask: &Ask, event: &mut Event) -> Result<Answer, Problem> {
+        let client = self.proxies.client(ask.passenger.peer, &ask.values(&self.proxies.header));
+        event.client = client.address().to_string();
+        let dialect = match dialect::route(ask)? {
+            Route::Health => return Ok(Answer::text(200, "OK\n")),
+            Route::May(domain) => {
+                let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+                event.met(&caller, "may", domain);
+                return self.may(&caller, domain, ask);
+            }
+            Route::Dialect(dialect) => dialect,
+        };
+        let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+        let challenge = (dialect.read)(ask)?;
+        event.met(&caller, &challenge.action().to_string(), challenge.domain().as_str());
+        let grant = self.scope.challenge(&caller, challenge.domain(), ask.passenger.deadline)?;
+        let permits = self.permits(&grant, &challenge);
+        self.account.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
+        Ok((dialect.answer)(&challenge))
+    }
+
+    /// May this caller touch that domain? Asks no DNS service.
+    fn may(&self, caller: &Caller, domain: &str, ask: &Ask) -> Result<Answer, Problem> {
+        let domain = dialect::domain(domain)?;
+        let grant = self.scope.challenge(caller, &domain, ask.passenger.deadline)?;
+        let body = serde_json::json!({
+            "domain": domain.as_str(),
+            "record": grant.owner().as_str(),
+            "caller": grant.caller(),
+            "provider": self.account.row.name,
+        });
+        Ok(Answer::json(200, &body))
+    }
+
+    /// One permit a value. A teardown without a value is about all that this caller set there.
+    fn permits(&self, grant: &Grant, challenge: &Challenge) -> Vec<Permit> {
+        match challenge {
+            Challenge::Setup { value, .. } => vec![grant.setup(value.clone())],
+            Challenge::Teardown { value: Some(value), .. } => vec![grant.teardown(value.clone())],
+            Challenge::Teardown { value: None, .. } => {
+                let values = self.ledger.values(grant.owner(), grant.caller());
+                values.into_iter().map(|value| grant.teardown(value)).collect()
+            }
+        }
+    }
+}
+
+impl Event {
+    fn met(&mut self, caller: &Caller, action: &str, name: &str) {
+        if let Some(user) = caller.user() {
+            self.user = Foreign(user).to_string();
+        }
+        self.action = action.to_string();
+        self.name = Foreign(name).to_string();
+    }
+}
