@@ -6,12 +6,16 @@ pub mod config;
 pub mod deadline;
 pub mod dns;
 pub mod failure;
+pub mod folder;
 pub mod foreign;
 pub mod gate;
 pub mod ledger;
+pub mod passwd;
+pub mod program;
 pub mod provider;
 pub mod secret;
 pub mod sys;
+pub mod users;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
