@@ -5,9 +5,10 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
@@ -32,12 +33,18 @@ impl Refusal {
 ///
 /// Owner and mode are read from the open file, so that what is checked is what is read.
 pub fn read_trusted(path: &Path, limit: u64) -> Result<String, Refusal> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, &error))?;
-    if !metadata.is_file() {
+    // A FIFO in the file's place would otherwise hold us until somebody writes to it.
+    let file = File::options().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let file = file.map_err(|error| unreadable(path, &error))?;
+    trusted(path, &file.metadata().map_err(|error| unreadable(path, &error))?)?;
+    read_text(path, file, limit)
+}
+
+/// Reads an open text file, at most `limit` bytes of it. Who may have written it is the caller's to ask.
+pub fn read_text(path: &Path, file: File, limit: u64) -> Result<String, Refusal> {
+    if !file.metadata().map_err(|error| unreadable(path, &error))?.is_file() {
         return Err(Refusal::new("not a regular file", "name a file"));
     }
-    trusted(path, &metadata)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > limit {
@@ -49,21 +56,26 @@ pub fn read_trusted(path: &Path, limit: u64) -> Result<String, Refusal> {
 /// Refuses what belongs to others than root or us, or is writable by group or others:
 /// whoever can write it could have put anything into it.
 pub fn trusted(path: &Path, metadata: &Metadata) -> Result<(), Refusal> {
-    let path = path.display();
     let us = user();
     if metadata.uid() != 0 && metadata.uid() != us {
         let what =
             format!("belongs to user {}, who is neither root nor the user {us} that runs acmegw", metadata.uid());
-        return Err(Refusal::new(what, format!("chown root {path}")));
+        return Err(Refusal::new(what, format!("chown root {}", path.display())));
     }
+    unshared(path, metadata)
+}
+
+/// Refuses what is writable by group or others.
+pub fn unshared(path: &Path, metadata: &Metadata) -> Result<(), Refusal> {
     if metadata.mode() & 0o022 != 0 {
         let what = format!("writable by group or others (mode {:04o})", metadata.mode() & 0o7777);
-        return Err(Refusal::new(what, format!("chmod go-w {path}")));
+        return Err(Refusal::new(what, format!("chmod go-w {}", path.display())));
     }
     Ok(())
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Refusal {
+/// What a failed read says, and what to do about it.
+pub fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     let remedy = match error.kind() {
         io::ErrorKind::NotFound => "create it, or name another one".to_string(),
         io::ErrorKind::PermissionDenied => {
