@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod challenge;
+pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod dns;
