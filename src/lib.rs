@@ -9,6 +9,7 @@ pub mod dns;
 pub mod failure;
 pub mod foreign;
 pub mod gate;
+pub mod hook;
 pub mod http;
 pub mod ledger;
 pub mod provider;

@@ -194,6 +194,11 @@ fn plain_http_goes_to_loopback_only_and_credentials_never_stand_in_the_address()
         let said = base_url(bad).unwrap_err();
         assert!(said.contains(remedy) && !said.contains("hunter2"), "{bad}: {said}");
     }
+    for (text, confidential) in
+        [("http://api.example", false), ("https://api.example", true), ("http://127.0.0.1:8000", true)]
+    {
+        assert_eq!(address(text).unwrap().is_confidential(), confidential, "{text}");
+    }
 }
 
 #[test]
@@ -240,7 +245,8 @@ fn what_goes_wrong_is_told_apart() {
     let text = refusal(get(&Trust::System, &url(speaks_plain)));
     assert!(text.contains("plain http"), "{text}");
     let closes = serve(drop);
-    assert!(refusal(get(&Trust::System, &url(closes))).contains("handshake"));
+    let unshaken = get(&Trust::System, &url(closes));
+    assert!(matches!(&unshaken, Err(Unanswered::Connect(text)) if text.contains("handshake")));
 }
 
 #[test]
