@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::Write;
 
 use super::answer;
 use super::gateway::Gateway;
@@ -16,10 +16,14 @@ use crate::foreign::Foreign;
 /// A name that is nobody's (RFC 6761 section 6.4): asking for it tells wrong credentials from good ones.
 const NOBODYS: &str = "acmegw.invalid";
 
-/// Makes every check; the error says how many failed.
-pub fn run(words: &[OsString], config: Result<(Config, Mistakes), Failure>) -> Result<(), Failure> {
+/// Makes every check and writes its lines to `out`; the error says how many failed.
+pub fn run(
+    words: &[OsString],
+    config: Result<(Config, Mistakes), Failure>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     let domain = domain(words)?;
-    let mut report = Report { out: io::stdout(), failed: 0 };
+    let mut report = Report { out, failed: 0 };
     let (config, mut mistakes) = config.inspect_err(|_| report.failed("configuration", "see stderr"))?;
     let settings = Settings::read(&config, &mut mistakes);
     match config.path("LOGFILE") {
@@ -57,7 +61,7 @@ fn domain(words: &[OsString]) -> Result<Option<Name>, Failure> {
 }
 
 /// Who answers at the address, does it know us, and may we touch the domain?
-fn gateway(address: Address, domain: Option<&Name>, report: &mut Report<impl Write>) {
+fn gateway(address: Address, domain: Option<&Name>, report: &mut Report<'_, impl Write>) {
     let uri = address.uri.clone();
     let log = Logfile::open(None);
     let gateway = Gateway::new(address, &log);
@@ -83,12 +87,12 @@ fn gateway(address: Address, domain: Option<&Name>, report: &mut Report<impl Wri
 }
 
 /// A line a check.
-struct Report<W> {
-    out: W,
+struct Report<'a, W> {
+    out: &'a mut W,
     failed: usize,
 }
 
-impl<W: Write> Report<W> {
+impl<W: Write> Report<'_, W> {
     fn ok(&mut self, check: &str, about: impl fmt::Display) {
         self.say(check, format_args!("ok: {about}"));
     }

@@ -43,10 +43,10 @@ pub struct Gateway<'a> {
 }
 
 /// Why the gateway did not do it.
-struct Refusal {
-    why: String,
+pub(super) struct Refusal {
+    pub why: String,
     /// Worth asking again, at the earliest after this. None: it would be refused again.
-    again: Option<Duration>,
+    pub again: Option<Duration>,
 }
 
 impl<'a> Gateway<'a> {
@@ -63,21 +63,20 @@ impl<'a> Gateway<'a> {
         let what = format!("{} {}", challenge.action(), challenge.domain());
         let body = native(challenge);
         let end = Deadline::after(patience.total);
-        let mut pauses = std::iter::successors(Some(patience.first), |pause| Some((*pause * 2).min(patience.longest)));
+        let (mut pause, mut tries) = (patience.first, 1);
         loop {
-            let Refusal { why, again } = match self.post(&body) {
+            let refusal = match self.post(&body) {
                 Ok(answer) => return Ok(answer),
                 Err(refusal) => refusal,
             };
-            let wait = again.and_then(|earliest| {
-                let left = end.left()?;
-                Some(pauses.next()?.min(left).max(earliest)).filter(|wait| *wait <= left)
-            });
-            match wait {
-                Some(wait) => self.log.note(format_args!("{what}: {why}; asked again in {wait:.1?}")),
-                None => return Err(Failure::Failed(format!("{what}: {why}"))),
-            }
-            thread::sleep(wait.unwrap_or_default());
+            let Some(wait) = refusal.wait(pause, end) else {
+                let asked = if tries > 1 { format!("; asked {tries} times") } else { String::new() };
+                return Err(Failure::Failed(format!("{what}: {}{asked}", refusal.why)));
+            };
+            self.log.note(format_args!("{what}: {}; asked again in {wait:.1?}", refusal.why));
+            thread::sleep(wait);
+            pause = (pause * 2).min(patience.longest);
+            tries += 1;
         }
     }
 
@@ -111,6 +110,14 @@ impl<'a> Gateway<'a> {
             request = request.header("content-type", "application/json");
         }
         self.agent.send(request, body, Deadline::after(ANSWER))
+    }
+}
+
+impl Refusal {
+    /// How long to wait before asking again; None where that is of no use before `end`.
+    pub fn wait(&self, pause: Duration, end: Deadline) -> Option<Duration> {
+        let (earliest, left) = (self.again?, end.left()?);
+        Some(pause.min(left).max(earliest)).filter(|wait| *wait <= left)
     }
 }
 

@@ -87,29 +87,8 @@ fn refusal(path: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hook::tests::Folder;
     use std::os::unix::fs::{MetadataExt, symlink};
-    use std::path::PathBuf;
-
-    /// A folder of its own for each test, gone afterwards.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(test: &str) -> Folder {
-            let path = std::env::temp_dir().join(format!("acmegw-logfile-{test}-{}", std::process::id()));
-            std::fs::create_dir(&path).unwrap();
-            Folder(path)
-        }
-
-        fn file(&self, name: &str) -> PathBuf {
-            self.0.join(name)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
 
     fn lines(path: &Path) -> Vec<String> {
         std::fs::read_to_string(path).unwrap().lines().map(str::to_string).collect()
@@ -154,7 +133,7 @@ mod tests {
         std::fs::write(&target, "").unwrap();
         symlink(&target, &link).unwrap();
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        for path in [link, fifo, folder.0.clone(), folder.file("missing/log")] {
+        for path in [link, fifo, folder.path().to_path_buf(), folder.file("missing/log")] {
             let log = Logfile::open(Some(&path));
             assert!(log.0.borrow().is_none(), "{}", path.display());
             log.note("goes nowhere");

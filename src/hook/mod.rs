@@ -12,6 +12,7 @@ mod logfile;
 mod settings;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub fn run(call: Call, config: Result<(Config, Mistakes), Failure>) -> Result<()
     // The only error of the call is a wrong argument, and there is none.
     let _ = sys::unblock_signals();
     if call.configtest {
-        return check::run(&call.words, config);
+        return check::run(&call.words, config, &mut io::stdout());
     }
     let log = Logfile::open(logfile_path(&config).as_deref());
     let outcome = obey(&call.words, config, &log);
@@ -86,3 +87,6 @@ fn settling(challenges: &[Challenge], delay: Duration) -> Option<Duration> {
     let set = challenges.iter().any(|challenge| challenge.action() == Action::Setup);
     Some(delay).filter(|delay| set && !delay.is_zero())
 }
+
+#[cfg(test)]
+mod tests;

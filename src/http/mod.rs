@@ -338,4 +338,4 @@ impl fmt::Debug for TlsTransport {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
