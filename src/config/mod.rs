@@ -248,6 +248,16 @@ impl Config {
         self.text(name).map(|text| self.parsed(name, text, &parser)).transpose()
     }
 
+    /// Like [`Config::parse`], but a wrong value is not shown: an address may hold a password.
+    pub fn parse_unshown<T>(
+        &self,
+        name: &str,
+        parser: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, Mistake> {
+        let wrong = |remedy| self.mistake(name, "has a wrong value", remedy);
+        self.text(name).map(|text| parser(text).map_err(wrong)).transpose()
+    }
+
     /// Like [`Config::parse`], for a list by commas. Empty items are passed over.
     pub fn list<T>(&self, name: &str, parser: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, Mistake> {
         let items = self.text(name).unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty());

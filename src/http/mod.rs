@@ -39,15 +39,26 @@ const HEAD_LIMIT: usize = 16 << 10;
 /// The longest body of an answer (bytes).
 const BODY_LIMIT: u64 = 1 << 20;
 
-/// The address under which a service's paths lie: https, or http on loopback; no trailing slash.
+/// The address under which a service's paths lie; no trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     text: String,
     host: String,
 }
 
-/// Reads a base address; the error is the remedy and does not repeat the text, which may hold a password.
+/// Reads a base address to which credentials are sent: https, or http on loopback. The error is the
+/// remedy and does not repeat the text, which may hold a password.
 pub fn base_url(text: &str) -> Result<BaseUrl, String> {
+    let base = address(text)?;
+    match base.is_confidential() {
+        true => Ok(base),
+        false => Err("write https://; plain http goes to 127.0.0.1, ::1 and localhost only".to_string()),
+    }
+}
+
+/// Reads a base address, plain http to any host included: whoever takes it asks
+/// [`BaseUrl::is_confidential`] before a secret is sent there.
+pub fn address(text: &str) -> Result<BaseUrl, String> {
     let form = || "write it as https://HOST, https://HOST:PORT or https://HOST/PATH".to_string();
     let uri: Uri = text.parse().map_err(|_| form())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(form()) };
@@ -58,11 +69,8 @@ pub fn base_url(text: &str) -> Result<BaseUrl, String> {
     if host.is_empty() || has_wrong_port(authority) || uri.query().is_some() || text.contains('#') {
         return Err(form());
     }
-    match scheme {
-        "https" => {}
-        "http" if is_loopback(&host) => {}
-        "http" => return Err("write https://; plain http goes to 127.0.0.1, ::1 and localhost only".to_string()),
-        _ => return Err(form()),
+    if scheme != "https" && scheme != "http" {
+        return Err(form());
     }
     let authority = authority.as_str().to_ascii_lowercase();
     Ok(BaseUrl { text: format!("{scheme}://{authority}{}", uri.path().trim_end_matches('/')), host })
@@ -89,6 +97,11 @@ impl BaseUrl {
 
     pub fn is_https(&self) -> bool {
         self.text.starts_with("https:")
+    }
+
+    /// May a password be sent there? Over TLS, or without leaving this machine.
+    pub fn is_confidential(&self) -> bool {
+        self.is_https() || is_loopback(&self.host)
     }
 }
 
@@ -181,9 +194,10 @@ impl Agent {
             ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => no_connection(&"no time left"),
             ureq::Error::Timeout(_) => Unanswered::Late(format!("{server} did not answer in time")),
             ureq::Error::Io(error) if never_connected(error.kind()) => no_connection(&error),
-            ureq::Error::Other(error) if error.is::<Handshake>() => {
-                Unanswered::Tls(format!("no TLS with {server}: {error}"))
-            }
+            ureq::Error::Other(error) => match error.downcast_ref() {
+                Some(Handshake::Refused(why)) => Unanswered::Tls(format!("no TLS with {server}: {why}")),
+                _ => no_connection(&error),
+            },
             ureq::Error::BodyExceedsLimit(_) | ureq::Error::LargeResponseHeader(..) => {
                 Unanswered::Broken(format!("{server} answered at too great a length"))
             }
@@ -254,18 +268,22 @@ fn remaining(details: &ConnectionDetails) -> NextTimeout {
 
 /// A TLS handshake that failed: told apart from what breaks later, because nothing was sent yet.
 #[derive(Debug)]
-struct Handshake(String);
+enum Handshake {
+    Refused(String),
+    /// As a server does that is stopped or has too many connections: it may go better next time.
+    BrokenOff(io::Error),
+}
 
 impl Handshake {
     fn failed(error: io::Error) -> ureq::Error {
-        let why = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(refusal) => trust::reason(refusal),
+        let failed = match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(refusal) => Handshake::Refused(trust::reason(refusal)),
             None => match ureq::Error::from(error) {
-                ureq::Error::Io(error) => format!("it broke off the handshake ({error}); does it speak TLS?"),
+                ureq::Error::Io(error) => Handshake::BrokenOff(error),
                 other => return other,
             },
         };
-        ureq::Error::Other(Box::new(Handshake(why)))
+        ureq::Error::Other(Box::new(failed))
     }
 }
 
@@ -273,7 +291,12 @@ impl std::error::Error for Handshake {}
 
 impl fmt::Display for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Handshake::Refused(why) => f.write_str(why),
+            Handshake::BrokenOff(error) => {
+                write!(f, "it broke off the TLS handshake ({error}); does it speak TLS?")
+            }
+        }
     }
 }
 
@@ -315,4 +338,4 @@ impl fmt::Debug for TlsTransport {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,101 @@
+//! Which client is calling? Each ACME client has its own words for its hooks; a row here knows
+//! those of one client. Adding one touches two places: its own file here and its row in
+//! [`DIALECTS`].
+//!
+//! Words are read strictly by position: values and tokens may start with `-`.
+
+use std::ffi::OsString;
+
+use crate::challenge::{Challenge, Name, Value};
+use crate::failure::Failure;
+use crate::foreign::Foreign;
+
+mod mod_md;
+
+/// What a call wants, in whichever dialect it was said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Order {
+    /// To be done one after another, and then waited for once.
+    Change(Vec<Challenge>),
+    /// Something happened; nothing is to be done but to write it down.
+    Event(String),
+    /// A handler that a newer client has and we do not: every hook has to let these pass.
+    Unknown(String),
+}
+
+/// A row of the table: how one client speaks.
+pub struct Row {
+    /// For whom; as the manual lists it.
+    pub client: &'static str,
+    /// None: these are not this client's words.
+    pub read: fn(&[&str]) -> Option<Result<Order, Failure>>,
+}
+
+/// All dialects.
+pub const DIALECTS: &[Row] = &[mod_md::ROW];
+
+/// Reads the words of a call.
+pub fn read(words: &[OsString]) -> Result<Order, Failure> {
+    let words = words.iter().map(|word| {
+        let not_text = || usage(format!("'{}' is not UTF-8 text", Foreign(&word.to_string_lossy())));
+        word.to_str().ok_or_else(not_text)
+    });
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    match DIALECTS.iter().find_map(|row| (row.read)(&words)) {
+        Some(order) => order,
+        None => unknown(words.first().copied().unwrap_or_default()),
+    }
+}
+
+/// A verb that no row knows: a newer client's if it looks like one, else a mistake in the call.
+fn unknown(verb: &str) -> Result<Order, Failure> {
+    match verb.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        true if !verb.is_empty() => Ok(Order::Unknown(verb.to_string())),
+        _ => Err(usage(format!("'{}' is not something that a hook is asked to do", Foreign(verb)))),
+    }
+}
+
+/// The call is wrong. The remedy names what mod_md calls, the one thing that people type by hand.
+fn usage(what: String) -> Failure {
+    Failure::Usage(format!("{what}; call it as: acmegw hook setup|teardown DOMAIN VALUE (acmegw-hook(8))"))
+}
+
+fn domain(word: &str) -> Result<Name, Failure> {
+    Name::domain(word).map_err(|error| usage(format!("the domain '{}' is {error}", Foreign(word))))
+}
+
+fn value(word: &str) -> Result<Value, Failure> {
+    Value::parse(word).map_err(|error| usage(format!("the value '{}' is {error}", Foreign(word))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStringExt;
+
+    fn reading(words: &[&str]) -> Result<Order, Failure> {
+        read(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn an_unknown_lower_snake_case_verb_passes() {
+        for verb in ["deploy_ocsp", "this_hookscript_is_broken__dehydrated_is_working_fine", "x9"] {
+            assert_eq!(reading(&[verb, "example.com"]).unwrap(), Order::Unknown(verb.to_string()));
+        }
+    }
+
+    #[test]
+    fn anything_else_in_front_is_a_mistake_in_the_call() {
+        for words in [&[][..], &[""], &["example.com", "setup"], &["Setup"], &["--help"], &["a b"], &["übersetzen"]] {
+            let failure = reading(words).unwrap_err();
+            assert!(matches!(failure, Failure::Usage(_)), "{words:?}: {failure}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_not_text_is_named_and_escaped() {
+        let words = [OsString::from("setup"), OsString::from_vec(b"ex\xffample\n.com".to_vec())];
+        let shown = read(&words).unwrap_err().to_string();
+        assert!(shown.starts_with("'ex\\u{fffd}ample\\n.com' is not UTF-8 text; "), "{shown}");
+    }
+}

@@ -1,0 +1,144 @@
+//! The conversation with `acmegw serve`, in its native dialect: a request, and the patience to
+//! ask a gateway again that is only briefly away.
+
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::answer;
+use super::logfile::Logfile;
+use super::settings::Address;
+use crate::challenge::Challenge;
+use crate::deadline::Deadline;
+use crate::failure::Failure;
+use crate::http::{self, Agent, Answer, BaseUrl, Request, Trust, Unanswered};
+use crate::secret::Secret;
+
+/// How long an answer may take: the gateway gives itself 120 s for a change, and its 504 has to
+/// reach us.
+const ANSWER: Duration = Duration::from_secs(130);
+
+/// How long, and with which pauses, a gateway that is away is asked again.
+#[derive(Clone, Copy)]
+pub struct Patience {
+    pub total: Duration,
+    /// The first pause; each is twice the one before.
+    pub first: Duration,
+    pub longest: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { total: Duration::from_secs(60), first: Duration::from_secs(1), longest: Duration::from_secs(10) }
+    }
+}
+
+/// The gateway at its address.
+pub struct Gateway<'a> {
+    agent: Agent,
+    uri: BaseUrl,
+    authorization: Option<Secret>,
+    log: &'a Logfile,
+}
+
+/// Why the gateway did not do it.
+pub(super) struct Refusal {
+    pub why: String,
+    /// Worth asking again, at the earliest after this. None: it would be refused again.
+    pub again: Option<Duration>,
+}
+
+impl<'a> Gateway<'a> {
+    pub fn new(address: Address, log: &'a Logfile) -> Gateway<'a> {
+        if let Trust::Anything = address.trust {
+            log.warn("API_INSECURE = yes: whoever answers is taken for the gateway and sees the password");
+        }
+        let agent = http::agent(&address.trust, address.proxy);
+        Gateway { agent, uri: address.uri, authorization: address.authorization, log }
+    }
+
+    /// Asks for a change, until it is made, refused, or patience ends.
+    pub fn change(&self, challenge: &Challenge, patience: Patience) -> Result<Answer, Failure> {
+        let what = format!("{} {}", challenge.action(), challenge.domain());
+        let body = native(challenge);
+        let end = Deadline::after(patience.total);
+        let (mut pause, mut tries) = (patience.first, 1);
+        loop {
+            let refusal = match self.post(&body) {
+                Ok(answer) => return Ok(answer),
+                Err(refusal) => refusal,
+            };
+            let Some(wait) = refusal.wait(pause, end) else {
+                let asked = if tries > 1 { format!("; asked {tries} times") } else { String::new() };
+                return Err(Failure::Failed(format!("{what}: {}{asked}", refusal.why)));
+            };
+            self.log.note(format_args!("{what}: {}; asked again in {wait:.1?}", refusal.why));
+            thread::sleep(wait);
+            pause = (pause * 2).min(patience.longest);
+            tries += 1;
+        }
+    }
+
+    /// Asks for what lies at a path below the gateway's address, once.
+    pub fn get(&self, path: &str) -> Result<Answer, String> {
+        self.send("GET", path, None).map_err(|unanswered| remedied(&unanswered))
+    }
+
+    fn post(&self, body: &str) -> Result<Answer, Refusal> {
+        match self.send("POST", "", Some(body)) {
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+            Ok(answer) => {
+                let away = matches!(answer.status, 429 | 503 | 504);
+                let again = away.then(|| answer.retry_after().unwrap_or_default());
+                Err(Refusal { why: format!("{}: {}", self.uri, answer::reason(&answer)), again })
+            }
+            Err(unanswered) => {
+                // Setting twice is as good as once, so that a broken connection may be tried again.
+                let away = matches!(unanswered, Unanswered::Connect(_) | Unanswered::Broken(_));
+                Err(Refusal { why: remedied(&unanswered), again: away.then_some(Duration::ZERO) })
+            }
+        }
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer, Unanswered> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.uri));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization.reveal());
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        self.agent.send(request, body, Deadline::after(ANSWER))
+    }
+}
+
+impl Refusal {
+    /// How long to wait before asking again; None where that is of no use before `end`.
+    pub fn wait(&self, pause: Duration, end: Deadline) -> Option<Duration> {
+        let (earliest, left) = (self.again?, end.left()?);
+        Some(pause.min(left).max(earliest)).filter(|wait| *wait <= left)
+    }
+}
+
+/// A challenge in the gateway's native dialect.
+fn native(challenge: &Challenge) -> String {
+    let mut body = json!({
+        "argument": challenge.action().to_string(),
+        "domain_name": challenge.domain().as_str(),
+    });
+    if let Challenge::Setup { value, .. } | Challenge::Teardown { value: Some(value), .. } = challenge {
+        body["challenge_content"] = value.as_str().into();
+    }
+    body.to_string()
+}
+
+/// Why there is no answer, and what to do.
+fn remedied(unanswered: &Unanswered) -> String {
+    let remedy = match unanswered {
+        Unanswered::Connect(_) => "check API_URI, and that acmegw serve runs there",
+        Unanswered::Tls(_) => "set API_PIN to the pin that the gateway logs at its start, or API_CA to its CA's file",
+        Unanswered::Late(_) | Unanswered::Broken(_) => "see the gateway's log",
+    };
+    format!("{unanswered}: {remedy}")
+}

@@ -1,0 +1,378 @@
+//! The hook against a gateway that says what each test wants.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::challenge::{Name, Value};
+use crate::config::Search;
+use crate::deadline::Deadline;
+use crate::http::pin_of;
+use crate::http::tests::{Identity, identity, tls, url};
+
+const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw";
+const DONE: &str = "HTTP/1.1 201 Created\r\nX-Request-Id: 1f-12\r\nContent-Length: 2\r\n\r\nOK";
+const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n";
+
+/// Tests must not wait: pauses of a millisecond, and time enough for all of them.
+const PATIENT: Patience =
+    Patience { total: Duration::from_secs(60), first: Duration::from_millis(1), longest: Duration::from_millis(1) };
+
+const IMPATIENT: Patience =
+    Patience { total: Duration::ZERO, first: Duration::from_millis(1), longest: Duration::from_millis(1) };
+
+fn setup() -> Challenge {
+    Challenge::Setup { domain: Name::host("example.com").unwrap(), value: Value::parse(VALUE).unwrap() }
+}
+
+/// Gives these answers to as many connections, and hands on each request: head, empty line, body.
+fn stand_in(answers: &[&str]) -> (String, Receiver<String>) {
+    let closing = |answer: &&str| match answer.starts_with("HTTP/") {
+        true => answer.replacen("\r\n", "\r\nConnection: close\r\n", 1),
+        false => answer.to_string(),
+    };
+    let answers: Vec<String> = answers.iter().map(closing).collect();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, requests) = channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut request = String::new();
+            while !request.ends_with("\r\n\r\n") && stream.read_line(&mut request).unwrap() > 0 {}
+            let length = request.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+            stream.read_exact(&mut body).unwrap();
+            let _ = sender.send(request + &String::from_utf8(body).unwrap());
+            // Whoever refuses a long answer hangs up in the middle.
+            let _ = stream.get_mut().write_all(answer.as_bytes());
+        }
+    });
+    (uri, requests)
+}
+
+fn problem(status: &str, document: &str) -> String {
+    let length = document.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/problem+json; charset=utf-8\r\nX-Request-Id: 1f-12\r\n\
+         Content-Length: {length}\r\n\r\n{document}"
+    )
+}
+
+fn config(written: &[(&str, &str)]) -> Result<(Config, Mistakes), Failure> {
+    let environment =
+        |name: &str| written.iter().find(|(written, _)| *written == name).map(|(_, value)| value.to_string());
+    Config::load(SETTINGS, Vec::new(), environment, Search { named: None, file_name: "none", last: None })
+}
+
+fn settings(written: &[(&str, &str)]) -> Result<Settings, String> {
+    let (config, mut mistakes) = config(written).unwrap();
+    let settings = Settings::read(&config, &mut mistakes);
+    mistakes.finish(settings).map_err(|failure| failure.to_string())
+}
+
+fn words(words: &str) -> Vec<OsString> {
+    words.split(' ').filter(|word| !word.is_empty()).map(OsString::from).collect()
+}
+
+/// Asks a gateway for the setup of a challenge.
+fn ask(written: &[(&str, &str)], patience: Patience) -> Result<String, String> {
+    let log = Logfile::open(None);
+    let gateway = Gateway::new(settings(written).unwrap().address, &log);
+    let answer = gateway.change(&setup(), patience);
+    answer.map(|answer| answer::request(&answer)).map_err(|failure| failure.to_string())
+}
+
+/// A folder of its own for each test, gone afterwards.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(test: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("acmegw-hook-{test}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_setup_is_posted_in_the_native_dialect_with_the_credentials() {
+    let (uri, requests) = stand_in(&[DONE]);
+    let uri = format!("{uri}/prefix/");
+    let said = ask(&[("API_URI", &uri), ("API_USER", "alice"), ("API_PASSWD", "a:b")], IMPATIENT);
+    assert_eq!(said.as_deref(), Ok(", request 1f-12"));
+    let request = requests.try_recv().unwrap();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("POST /prefix HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nauthorization: Basic YWxpY2U6YTpi"), "{head}");
+    let expected = serde_json::json!(
+        {"argument": "setup", "domain_name": "example.com", "challenge_content": VALUE});
+    assert_eq!(serde_json::from_str::<serde_json::Value>(body).unwrap(), expected);
+}
+
+#[test]
+fn a_teardown_names_its_value_only_if_it_was_told() {
+    let (uri, requests) = stand_in(&[DONE, DONE]);
+    let log = Logfile::open(None);
+    let gateway = Gateway::new(settings(&[("API_URI", &uri)]).unwrap().address, &log);
+    for value in [None, Some(Value::parse(VALUE).unwrap())] {
+        let domain = Name::host("example.com").unwrap();
+        let named = value.is_some();
+        gateway.change(&Challenge::Teardown { domain, value }, IMPATIENT).unwrap();
+        let request = requests.try_recv().unwrap();
+        assert!(request.contains(r#""argument":"teardown""#) && !request.contains("authorization"), "{request}");
+        assert_eq!(request.contains("challenge_content"), named, "{request}");
+    }
+}
+
+#[test]
+fn a_gateway_that_is_briefly_away_is_asked_again() {
+    let late = problem("504 Late", "{}");
+    let busy = "HTTP/1.1 429 Slow\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n";
+    let (uri, _requests) = stand_in(&[BUSY, "", "SSH-2.0-OpenSSH\r\n", busy, &late, DONE]);
+    assert_eq!(ask(&[("API_URI", &uri)], PATIENT).as_deref(), Ok(", request 1f-12"));
+}
+
+#[test]
+fn a_gateway_that_cannot_be_reached_is_asked_again_until_patience_ends() {
+    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let patience = Patience { total: Duration::from_millis(100), ..PATIENT };
+    let said = ask(&[("API_URI", &format!("http://{nobody}"))], patience).unwrap_err();
+    assert!(said.starts_with("setup example.com: cannot connect to 127.0.0.1:"), "{said}");
+    assert!(said.contains("check API_URI") && said.contains("; asked ") && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn a_gateway_that_wants_longer_than_patience_is_not_waited_for() {
+    let (uri, _requests) = stand_in(&["HTTP/1.1 503 Busy\r\nRetry-After: 61\r\nContent-Length: 0\r\n\r\n"]);
+    let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+    assert!(said.contains("too busy") && !said.contains("asked"), "{said}");
+}
+
+#[test]
+fn pauses_grow_and_keep_within_the_minute() {
+    let (again, end) = (Some(Duration::ZERO), Deadline::after(Duration::from_secs(60)));
+    let refusal = |again| gateway::Refusal { why: String::new(), again };
+    let seconds = Duration::from_secs;
+    assert_eq!(refusal(again).wait(seconds(8), end), Some(seconds(8)));
+    assert_eq!(refusal(Some(seconds(20))).wait(seconds(8), end), Some(seconds(20)), "Retry-After is kept");
+    assert!(refusal(again).wait(seconds(90), end).is_some_and(|wait| wait <= seconds(60)), "the last try");
+    assert_eq!(refusal(Some(seconds(61))).wait(seconds(1), end), None);
+    assert_eq!(refusal(None).wait(seconds(1), end), None, "refused for good");
+    assert_eq!(refusal(again).wait(seconds(1), Deadline::after(seconds(0))), None);
+}
+
+#[test]
+fn what_is_refused_is_asked_once_and_told_in_one_line_with_its_remedy() {
+    let document = r#"{"type":"about:blank","title":"Not\nyours","status":200,"detail":"\u001b[31mred \u00e9"}"#;
+    for (answer, named) in [
+        (problem("403 Forbidden", document), r"it says: Not\nyours: \u{1b}[31mred \u{e9} (status 403, request 1f-12)"),
+        (problem("403 Forbidden", "not JSON"), "check DNSAPI_DOMAINS at the gateway (status 403, request 1f-12)"),
+        (problem("400 Bad", r#"{"title":7,"detail":["x"]}"#), "check that API_URI is an acmegw of this version (st"),
+        (problem("502 Bad", &"[".repeat(10_000)), "the DNS service refused: see the gateway's log (status 502"),
+        (problem("500 Bad", &format!(r#"{{"title":"{}"}}"#, "x".repeat(9999))), "xxx… (status 500"),
+        ("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n".to_string(), "check API_USER and API_PASSWD"),
+        ("HTTP/1.1 401 No\r\nX-Request-Id: a\tb\r\nContent-Length: 0\r\n\r\n".to_string(), r"request a\tb"),
+        ("HTTP/1.1 404 No\r\nContent-Length: 6\r\n\r\n<html>".to_string(), "check host, port and path of API_URI"),
+        ("HTTP/1.1 418 No\r\nContent-Length: 0\r\n\r\n".to_string(), "it failed: see the gateway's log"),
+        ("HTTP/1.1 302 No\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_string(), "set API_URI"),
+    ] {
+        let (uri, requests) = stand_in(&[&answer, DONE]);
+        let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+        assert!(said.starts_with(&format!("setup example.com: {uri}: ")), "{said}");
+        assert!(said.contains(named), "{named}: {said}");
+        assert!(said.bytes().all(|b| b >= b' ') && said.len() < 800, "{said}");
+        requests.try_recv().unwrap();
+        assert!(requests.try_recv().is_err(), "asked again after {answer}");
+    }
+}
+
+#[test]
+fn an_endless_answer_is_cut_off() {
+    let long = format!("HTTP/1.1 500 No\r\n\r\n{}", "x".repeat(2 << 20));
+    let (uri, _requests) = stand_in(&[&long]);
+    let said = ask(&[("API_URI", &uri)], IMPATIENT).unwrap_err();
+    assert!(said.contains("at too great a length"), "{said}");
+}
+
+/// What the hook makes of a server with this certificate, under these settings.
+fn over_tls(server: &Identity, written: &[(&str, &str)]) -> Result<u16, String> {
+    let uri = url(tls(server, server, &rustls::version::TLS13));
+    let written: Vec<_> = written.iter().copied().chain([("API_URI", uri.as_str())]).collect();
+    let log = Logfile::open(None);
+    Gateway::new(settings(&written)?.address, &log).get("/health").map(|answer| answer.status)
+}
+
+#[test]
+fn the_gateway_s_certificate_is_checked_as_configured() {
+    let folder = Folder::new("tls");
+    let (server, other) = (identity("127.0.0.1"), identity("127.0.0.1"));
+    let (own, foreign) = (folder.file("own.pem"), folder.file("foreign.pem"));
+    std::fs::write(&own, server.pem()).unwrap();
+    std::fs::write(&foreign, other.pem()).unwrap();
+    let (own, foreign) = (own.to_str().unwrap(), foreign.to_str().unwrap());
+    let pin = |identity: &Identity| pin_of(&identity.certificate).unwrap().to_string();
+    for written in [("API_CA", own), ("API_PIN", &pin(&server)), ("API_INSECURE", "yes")] {
+        assert_eq!(over_tls(&server, &[written]), Ok(200), "{written:?}");
+    }
+    for written in [&[][..], &[("API_CA", foreign)], &[("API_PIN", &pin(&other))], &[("API_INSECURE", "no")]] {
+        let said = over_tls(&server, written).unwrap_err();
+        assert!(said.contains("set API_PIN to") && said.contains(&pin(&server)), "{written:?}: {said}");
+    }
+}
+
+#[test]
+fn a_refusal_of_tls_is_not_asked_again() {
+    let server = identity("127.0.0.1");
+    let uri = url(tls(&server, &server, &rustls::version::TLS13));
+    let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+    assert!(said.contains("set API_PIN to") && !said.contains("asked"), "{said}");
+}
+
+#[test]
+fn settings_that_contradict_or_endanger_are_refused_and_show_no_secret() {
+    let pin = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let (uri, plain) = (("API_URI", "https://gw.example"), ("API_URI", "http://gw.example"));
+    let (user, password) = (("API_USER", "alice"), ("API_PASSWD", "hunter2"));
+    for (written, named) in [
+        (&[][..], "API_URI is not set"),
+        (&[("API_URI", "gw.example:8000")], "write it as https://HOST"),
+        (&[("API_URI", "https://alice:hunter2@gw.example")], "take name and password out"),
+        (&[plain, user, password], "in clear: write https://"),
+        (&[uri, user], "API_USER is set without a password"),
+        (&[uri, password], "API_PASSWD is set without a user"),
+        (&[uri, password, ("API_USER", "a:b")], "API_USER holds a colon"),
+        (&[uri, ("API_CA", "/nowhere/ca.pem")], "API_CA = /nowhere/ca.pem: cannot be read"),
+        (&[uri, ("API_PIN", "sha256//x")], "write it as sha256//BASE64"),
+        (&[uri, ("API_PIN", pin), ("API_CA", "/ca.pem")], "API_PIN and API_CA are both set"),
+        (&[uri, ("API_PIN", pin), ("API_INSECURE", "yes")], "would make API_CA and API_PIN void"),
+        (&[uri, ("API_INSECURE", "maybe")], "write one of"),
+        (&[uri, ("API_PROXY", "socks5://u:hunter2@h")], "write it as http://HOST:PORT"),
+        (&[uri, ("DNS_DELAY", "-1")], "a whole number from 0"),
+        (&[uri, ("DNS_DELAY", "5m")], "a whole number from 0"),
+    ] {
+        let said = settings(written).err().unwrap_or_else(|| panic!("{named}"));
+        assert!(said.contains(named) && !said.contains("hunter2"), "{named}: {said}");
+    }
+    assert_eq!(settings(&[uri]).unwrap().delay, Duration::from_secs(300));
+    assert_eq!(settings(&[plain, ("DNS_DELAY", "0")]).unwrap().delay, Duration::ZERO);
+    assert!(settings(&[("API_URI", "http://127.0.0.1:8000"), user, password]).is_ok());
+}
+
+#[test]
+fn every_mistake_of_the_configuration_is_told() {
+    let said = settings(&[("API_USER", "alice"), ("DNS_DELAY", "x"), ("API_PIN", "y")]).err().unwrap();
+    assert_eq!(said.lines().count(), 4, "{said}");
+}
+
+#[test]
+fn only_a_setup_is_waited_for() {
+    let (delay, domain) = (Duration::from_secs(300), Name::host("example.com").unwrap());
+    let teardown = Challenge::Teardown { domain, value: None };
+    assert_eq!(settling(&[setup()], delay), Some(delay));
+    assert_eq!(settling(std::slice::from_ref(&teardown), delay), None);
+    assert_eq!(settling(&[teardown, setup()], delay), Some(delay));
+    assert_eq!(settling(&[setup()], Duration::ZERO), None);
+}
+
+#[test]
+fn a_whole_call_is_logged_without_its_password() {
+    let folder = Folder::new("call");
+    let path = folder.file("log");
+    let (uri, _requests) = stand_in(&[DONE, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"]);
+    let written = [
+        ("API_URI", uri.as_str()),
+        ("API_USER", "alice"),
+        ("API_PASSWD", "hunter2"),
+        ("DNS_DELAY", "0"),
+        ("LOGFILE", path.to_str().unwrap()),
+    ];
+    let call = |said: &str| Call { words: words(said), configtest: false };
+    run(call(&format!("setup example.com {VALUE}")), config(&written)).unwrap();
+    let failure = run(call("teardown example.com"), config(&written)).unwrap_err();
+    let log = std::fs::read_to_string(&path).unwrap();
+    let (done, failed) = log.trim_end().split_once('\n').unwrap();
+    assert!(done.ends_with("] setup example.com: done, request 1f-12"), "{done}");
+    assert!(failed.ends_with(&failure.to_string()) && failed.contains("] teardown example.com: "), "{failed}");
+    assert!(!log.contains("hunter2") && !log.contains("aHVudGVyMg") && !log.contains(VALUE), "{log}");
+}
+
+#[test]
+fn an_event_succeeds_and_is_logged_whatever_else_is_wrong() {
+    let folder = Folder::new("event");
+    let path = folder.file("log");
+    let event = || Call { words: words("renewing example.com"), configtest: false };
+    run(event(), Err(Failure::Config(Vec::new()))).unwrap();
+    run(event(), config(&[("LOGFILE", "/nowhere/log")])).unwrap();
+    let broken = config(&[("LOGFILE", path.to_str().unwrap()), ("DNS_DELAY", "x")]);
+    run(event(), broken).unwrap();
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.ends_with("] event renewing example.com\n") && log.lines().count() == 1, "{log}");
+}
+
+#[test]
+fn a_challenge_fails_with_the_configuration() {
+    let call = Call { words: words(&format!("setup example.com {VALUE}")), configtest: false };
+    assert!(matches!(run(call, config(&[])), Err(Failure::Config(mistakes)) if mistakes.len() == 1));
+}
+
+/// The lines of `hook -n`, and how it ended.
+fn checked(said: &str, written: &[(&str, &str)]) -> (String, Result<(), Failure>) {
+    let mut out = Vec::new();
+    let ended = check::run(&words(said), config(written), &mut out);
+    (String::from_utf8(out).unwrap(), ended)
+}
+
+#[test]
+fn a_check_says_whether_the_gateway_knows_us_and_the_domain_is_ours() {
+    let ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let (forbidden, unknown) = (problem("403 No", "{}"), problem("401 No", "{}"));
+    let missing = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+    for (said, answers, lines, failed) in [
+        ("example.com", &[ok, ok][..], &["gateway ok", "credentials ok", "domain ok: example.com"][..], 0),
+        ("example.com", &[ok, &forbidden], &["gateway ok", "credentials ok", "domain FAILED: example.com: it"], 1),
+        ("example.com", &[ok, &unknown], &["gateway ok", "credentials FAILED: it does not know us"], 1),
+        ("", &[ok, &forbidden], &["gateway ok", "credentials ok", "domain not checked"], 0),
+        ("", &[ok, &unknown], &["gateway ok", "credentials FAILED"], 1),
+        ("", &[missing], &["gateway FAILED: http://127.0.0.1:"], 1),
+        ("", &[], &["gateway FAILED: "], 1),
+    ] {
+        let (uri, requests) = stand_in(answers);
+        let (out, ended) = checked(said, &[("API_URI", &uri)]);
+        let squeezed: Vec<_> = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let shown = squeezed.iter().skip(2).zip(lines).all(|(line, expected)| line.starts_with(expected));
+        assert!(shown && squeezed.len() == 2 + lines.len(), "{lines:?}: {out}");
+        assert_eq!(ended.is_err(), failed > 0, "{out}");
+        let asked: Vec<_> = requests.try_iter().map(|request| request.lines().next().unwrap().to_string()).collect();
+        assert!(asked.iter().all(|line| line.starts_with("GET ")), "changes nothing: {asked:?}");
+    }
+}
+
+#[test]
+fn a_check_shows_faults_of_configuration_and_log_together() {
+    let (out, ended) = checked("", &[("LOGFILE", "/nowhere/log"), ("DNS_DELAY", "x")]);
+    assert!(out.contains("LOGFILE       FAILED: /nowhere/log") && out.contains("configuration FAILED"), "{out}");
+    assert!(matches!(ended, Err(Failure::Config(mistakes)) if mistakes.len() == 2));
+}
+
+#[test]
+fn a_check_takes_one_domain_or_none() {
+    for said in ["a.example b.example", "*.example.com", "192.0.2.1"] {
+        assert!(matches!(checked(said, &[]).1, Err(Failure::Usage(_))), "{said}");
+    }
+}
