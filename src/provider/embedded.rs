@@ -1,6 +1,121 @@
-//! To be written.
+//! No DNS account at all: the challenge names are delegated to the gateway, which answers for them.
+//!
+//! The ledger is the zone. What it has written down as made is what the server shows, so that
+//! there is nothing left to apply.
 
-use super::Row;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-pub const ROW: Row =
-    Row { name: "embedded", predecessor: None, about: "", experimental: false, settings: &[], build: |_, _, _| None };
+use super::{Fault, Provider, Receipt, Row, Surroundings, Zone};
+use crate::challenge::Name;
+use crate::config::{Config, Mistakes, Setting};
+use crate::deadline::Deadline;
+use crate::dns::server::{Listener, Zones};
+use crate::failure::Failure;
+use crate::gate::scope::Permit;
+use crate::ledger::Ledger;
+
+pub const ROW: Row = Row {
+    name: "embedded",
+    predecessor: None,
+    about: "answers DNS itself; _acme-challenge names are delegated to it by NS or CNAME",
+    experimental: false,
+    settings: SETTINGS,
+    build,
+};
+
+const SETTINGS: &[Setting] = &[
+    Setting::new(
+        "DNS_LISTEN",
+        "127.0.0.1:8053",
+        "addresses on which DNS is answered, each IP:port or [v6]:port; UDP and TCP",
+    ),
+    Setting::new("DNS_ZONE", "", "zone for delegation by CNAME: _acme-challenge.D to _acme-challenge.D.DNS_ZONE"),
+    Setting::new(
+        "DNS_NS",
+        "",
+        "names of the name servers, as the parent zones' NS records have them; unset: ns in each zone",
+    ),
+    Setting::new(
+        "DNS_ADDRESS",
+        "",
+        "addresses of those of the name servers that lie within the served zones; unset: those of DNS_LISTEN",
+    ),
+];
+
+/// The server, not yet started.
+struct Embedded {
+    listen: Vec<SocketAddr>,
+    delegation: Option<Name>,
+    servers: Vec<Name>,
+    addresses: Vec<IpAddr>,
+    domains: Vec<Name>,
+    ledger: Arc<Ledger>,
+}
+
+fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) -> Option<Box<dyn Provider>> {
+    let name = |text: &str| Name::owner(text).map_err(|error| format!("that is {error}"));
+    let listen = mistakes.note(config.list("DNS_LISTEN", listening_address));
+    let delegation = mistakes.note(config.parse("DNS_ZONE", name));
+    let servers = mistakes.note(config.list("DNS_NS", name));
+    let addresses = mistakes.note(config.list("DNS_ADDRESS", server_address));
+    let (listen, addresses) = (listen?, addresses?);
+    Some(Box::new(Embedded {
+        addresses: if addresses.is_empty() { listen.iter().map(SocketAddr::ip).collect() } else { addresses },
+        listen,
+        delegation: delegation?,
+        servers: servers?,
+        domains: surroundings.domains.clone(),
+        ledger: surroundings.ledger.clone(),
+    }))
+}
+
+fn listening_address(text: &str) -> Result<SocketAddr, String> {
+    let wildcard = text.starts_with('*');
+    match text.parse::<SocketAddr>() {
+        Ok(address) if !address.ip().is_unspecified() => Ok(address),
+        Err(_) if !wildcard => Err("write IP:port or [v6]:port".to_string()),
+        // A socket bound to the wildcard answers from whichever address the route prefers, and
+        // resolvers drop answers that come from another address than they asked.
+        _ => Err("write each address that is to answer, by commas".to_string()),
+    }
+}
+
+fn server_address(text: &str) -> Result<IpAddr, String> {
+    let address = text.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast());
+    address.ok_or_else(|| "write the IP addresses under which resolvers reach this server".to_string())
+}
+
+impl Embedded {
+    fn bind(&self) -> Result<Listener, Failure> {
+        Listener::bind(&self.listen).map_err(|error| Failure::Failed(format!("DNS_LISTEN: {error}")))
+    }
+
+    fn zones(&self) -> Zones {
+        let ledger = self.ledger.clone();
+        Zones::new(&self.domains, self.delegation.as_ref(), &self.servers, self.addresses.clone(), move |owner| {
+            ledger.visible(owner)
+        })
+    }
+}
+
+impl Provider for Embedded {
+    fn start(&self) -> Result<(), Failure> {
+        let listener = self.bind()?;
+        let failed = |error| Failure::Failed(format!("the DNS server cannot start: {error}"));
+        let addresses = listener.addresses().map_err(failed)?;
+        listener.serve(self.zones()).map_err(failed)?;
+        for address in addresses {
+            log::info!("answering DNS on {address}");
+        }
+        Ok(())
+    }
+
+    fn zone(&self, owner: &Name, _deadline: Deadline) -> Result<Zone, Fault> {
+        Ok(Zone { service: ROW.name.to_string(), name: Some(owner.clone()) })
+    }
+
+    fn apply(&self, _zone: &Zone, changes: &[Permit], _deadline: Deadline) -> Vec<Result<Receipt, Fault>> {
+        changes.iter().map(|_| Ok(Receipt::default())).collect()
+    }
+}

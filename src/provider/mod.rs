@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::challenge::Name;
 use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
+use crate::failure::Failure;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
@@ -28,7 +29,9 @@ pub mod rfc2136;
 /// memory. No method outlives the deadline by more than a moment.
 pub trait Provider: Send + Sync {
     /// Starts what serves by itself (the embedded DNS server). Called once, before the first request.
-    fn start(&self) -> std::io::Result<()> {
+    ///
+    /// Errors name the setting and the address, and say what to do.
+    fn start(&self) -> Result<(), Failure> {
         Ok(())
     }
 

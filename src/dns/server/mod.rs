@@ -1,0 +1,10 @@
+//! The embedded authoritative DNS server: challenge names are delegated to the gateway itself,
+//! and no DNS account is needed.
+//!
+//! [`answer`] is a pure function from query bytes to answer bytes; [`listen`] moves the bytes.
+
+mod answer;
+mod listen;
+
+pub use answer::{Transport, Zones};
+pub use listen::{Listener, NotBound};
