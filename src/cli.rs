@@ -32,13 +32,58 @@ const LINKS: &[(&str, &str)] = &[
     ("mdchallenge.sh", "hook"),
 ];
 
-/// serve's flags that are settings: (setting, long flag, the predecessor's spelling, short, value, help).
-const SERVE_SETTINGS: &[(&str, &str, Option<&str>, Option<char>, &str, &str)] = &[
-    ("LISTEN", "listen", None, Some('l'), "ADDR", "Address and port to listen on: IP:port, [v6]:port, port or IP"),
-    ("DNSAPI_MODULE", "dnsapi-module", Some("dnsapi_module"), Some('m'), "NAME", "The DNS provider"),
-    ("DNSAPI_CLASS", "dnsapi-class", Some("dnsapi_class"), Some('c'), "NAME", "The predecessor's class of the provider"),
-    ("SSL_CERT", "ssl-cert", Some("ssl_cert"), None, "FILE", "Certificate chain, PEM"),
-    ("SSL_KEY", "ssl-key", Some("ssl_key"), None, "FILE", "Private key, PEM"),
+/// One of serve's flags that write a setting.
+struct SettingFlag {
+    setting: &'static str,
+    long: &'static str,
+    /// The predecessor's spelling.
+    alias: Option<&'static str>,
+    short: Option<char>,
+    value: &'static str,
+    help: &'static str,
+}
+
+const SETTING_FLAGS: &[SettingFlag] = &[
+    SettingFlag {
+        setting: "LISTEN",
+        long: "listen",
+        alias: None,
+        short: Some('l'),
+        value: "ADDR",
+        help: "Address and port to listen on: IP:port, [v6]:port, port or IP",
+    },
+    SettingFlag {
+        setting: "DNSAPI_MODULE",
+        long: "dnsapi-module",
+        alias: Some("dnsapi_module"),
+        short: Some('m'),
+        value: "NAME",
+        help: "The DNS provider",
+    },
+    SettingFlag {
+        setting: "DNSAPI_CLASS",
+        long: "dnsapi-class",
+        alias: Some("dnsapi_class"),
+        short: Some('c'),
+        value: "NAME",
+        help: "The class by which the predecessor named the provider",
+    },
+    SettingFlag {
+        setting: "SSL_CERT",
+        long: "ssl-cert",
+        alias: Some("ssl_cert"),
+        short: None,
+        value: "FILE",
+        help: "The certificate chain, PEM",
+    },
+    SettingFlag {
+        setting: "SSL_KEY",
+        long: "ssl-key",
+        alias: Some("ssl_key"),
+        short: None,
+        value: "FILE",
+        help: "Its private key, PEM",
+    },
 ];
 
 /// Takes the words apart. The error is clap's, help and version included: it prints itself.
@@ -71,10 +116,7 @@ pub fn command() -> Command {
     let serve = Command::new("serve")
         .about("The gateway: adds and removes _acme-challenge TXT records for allowed callers")
         .arg(dotenv())
-        .args(SERVE_SETTINGS.iter().map(|(_, long, alias, short, value, help)| {
-            let argument = option(long, *short, value, help);
-            alias.map_or(argument.clone(), |alias| argument.alias(alias))
-        }))
+        .args(SETTING_FLAGS.iter().map(|flag| option(flag.long, flag.short, flag.value, flag.help).aliases(flag.alias)))
         .arg(configtest("Only check the configuration, and report every fault"));
     let hook = Command::new("hook")
         .about("What Apache's mod_md runs: MDChallengeDns01 /usr/local/bin/acmegw hook")
@@ -83,7 +125,9 @@ pub fn command() -> Command {
         .arg(
             Arg::new("words")
                 .value_name("WORDS")
-                .help("What the client says: setup DOMAIN VALUE, teardown DOMAIN [VALUE], or an event; with -n a domain")
+                .help(
+                    "What the client says: setup DOMAIN VALUE, teardown DOMAIN [VALUE], or an event; with -n a domain",
+                )
                 .num_args(0..)
                 .trailing_var_arg(true)
                 .allow_hyphen_values(true)
@@ -129,8 +173,8 @@ fn flag(long: &'static str, short: char, help: &'static str) -> Arg {
 }
 
 fn settings(matches: &ArgMatches) -> Vec<(&'static str, &'static str, String)> {
-    let given = SERVE_SETTINGS.iter().map(|(setting, long, ..)| (setting, long, matches.get_one::<String>(long)));
-    given.filter_map(|(setting, long, value)| Some((*setting, *long, value?.clone()))).collect()
+    let given = SETTING_FLAGS.iter().map(|flag| (flag, matches.get_one::<String>(flag.long)));
+    given.filter_map(|(flag, value)| Some((flag.setting, flag.long, value?.clone()))).collect()
 }
 
 /// The predecessor also looked for its certificate beside itself.
@@ -180,10 +224,14 @@ mod tests {
 
     #[test]
     fn the_predecessors_spellings_work() {
-        let words = ["x", "serve", "--dnsapi_module", "m", "--dnsapi-class=c", "--ssl_cert", "a", "--ssl_key", "b", "-l", "1"];
+        let words =
+            ["x", "serve", "--dnsapi_module", "m", "--dnsapi-class=c", "--ssl_cert", "a", "--ssl_key", "b", "-l", "1"];
         let given = parsed(&words).unwrap().settings;
         let given: Vec<_> = given.iter().map(|(setting, _, value)| (*setting, value.as_str())).collect();
-        assert_eq!(given, [("LISTEN", "1"), ("DNSAPI_MODULE", "m"), ("DNSAPI_CLASS", "c"), ("SSL_CERT", "a"), ("SSL_KEY", "b")]);
+        assert_eq!(
+            given,
+            [("LISTEN", "1"), ("DNSAPI_MODULE", "m"), ("DNSAPI_CLASS", "c"), ("SSL_CERT", "a"), ("SSL_KEY", "b")]
+        );
     }
 
     #[test]

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, Mistake, Setting};
 use crate::sys::{self, Refusal};
 
-pub const SETTINGS: &[Setting] =
-    &[Setting::new("STATE_DIR", "", "the folder for what must survive a restart (default: /var/db/acmegw or /var/lib/acmegw)")];
+pub const SETTINGS: &[Setting] = &[Setting::new(
+    "STATE_DIR",
+    "",
+    "the folder for what must survive a restart (default: /var/db/acmegw or /var/lib/acmegw)",
+)];
 
 /// Where it is looked for: FreeBSD's place, then Linux's.
 const PLACES: [&str; 2] = ["/var/db/acmegw", "/var/lib/acmegw"];
@@ -37,10 +40,16 @@ fn check(folder: &Path) -> Result<(), Refusal> {
         return Err(Refusal::new("is not a folder", "name a folder"));
     }
     if metadata.uid() != us {
-        return Err(Refusal::new(format!("belongs to user {}, not to {us}", metadata.uid()), format!("chown {us} {path}")));
+        return Err(Refusal::new(
+            format!("belongs to user {}, not to {us}", metadata.uid()),
+            format!("chown {us} {path}"),
+        ));
     }
     match metadata.mode() & 0o077 {
         0 => Ok(()),
-        _ => Err(Refusal::new(format!("is open to others (mode {:04o})", metadata.mode() & 0o7777), format!("chmod 0700 {path}"))),
+        _ => Err(Refusal::new(
+            format!("is open to others (mode {:04o})", metadata.mode() & 0o7777),
+            format!("chmod 0700 {path}"),
+        )),
     }
 }

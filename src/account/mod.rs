@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::challenge::{Action, Name};
 use crate::config::{Config, Mistake, Mistakes, Setting};
+use crate::failure::Failure;
 use crate::foreign::Foreign;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
@@ -71,7 +72,7 @@ impl Account {
     }
 
     /// Starts what the provider serves by itself.
-    pub fn start(&self) -> std::io::Result<()> {
+    pub fn start(&self) -> Result<(), Failure> {
         self.provider.start()
     }
 

@@ -16,7 +16,8 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let network: IpNet = text.parse().map_err(|_| "write an address or a network, such as 192.0.2.7 or 192.0.2.0/24")?;
+    let network: IpNet =
+        text.parse().map_err(|_| "write an address or a network, such as 192.0.2.7 or 192.0.2.0/24")?;
     match network.trunc() == network {
         true => Ok(network),
         false => Err(format!("write {} for the network or {} for the one address", network.trunc(), network.addr())),

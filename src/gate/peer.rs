@@ -8,7 +8,11 @@ use crate::config::{Config, Mistakes, Setting};
 use crate::gate::{contains, network};
 
 pub const SETTINGS: &[Setting] = &[
-    Setting::new("ALLOWED_PROXIES", "", "reverse proxies that may name their client: addresses and networks, by commas"),
+    Setting::new(
+        "ALLOWED_PROXIES",
+        "",
+        "reverse proxies that may name their client: addresses and networks, by commas",
+    ),
     Setting::new("PROXY_XFF", "X-Forwarded-For", "the header in which those proxies name it"),
 ];
 

@@ -88,11 +88,15 @@ impl From<Denied> for Problem {
         let detail = denied.to_string();
         match denied {
             Denied::Host(_) => Problem::new(403, format!("{detail} of the gateway")),
-            Denied::NoPassword => challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS")),
+            Denied::NoPassword => {
+                challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS"))
+            }
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
             // What is wrong with the file is for the log, not for the network.
-            Denied::Closed(_) => Problem::new(503, "the gateway cannot read its users file; its log says why").with("Retry-After", "60"),
+            Denied::Closed(_) => {
+                Problem::new(503, "the gateway cannot read its users file; its log says why").with("Retry-After", "60")
+            }
         }
     }
 }
@@ -103,7 +107,10 @@ fn challenge(detail: String) -> Problem {
 
 impl From<OutOfScope> for Problem {
     fn from(OutOfScope(name): OutOfScope) -> Problem {
-        Problem::new(403, format!("{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"))
+        Problem::new(
+            403,
+            format!("{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"),
+        )
     }
 }
 
@@ -112,11 +119,15 @@ impl From<Fault> for Problem {
         let detail = Foreign(&fault.to_string()).to_string();
         match fault {
             Fault::Refused(_) => Problem::new(502, format!("the DNS service refused: {detail}")),
-            Fault::Auth(_) => Problem::new(502, format!("the DNS service does not take the gateway's credentials: {detail}")),
+            Fault::Auth(_) => {
+                Problem::new(502, format!("the DNS service does not take the gateway's credentials: {detail}"))
+            }
             Fault::NoZone(_) => Problem::new(502, format!("the DNS account holds no zone for this name: {detail}")),
             Fault::Conflict(_) => busy(format!("the DNS zone is being changed by others: {detail}"), None),
             Fault::Busy(_, after) => busy(format!("the DNS service cannot be used just now: {detail}"), after),
-            Fault::Unknown(_) => Problem::new(504, format!("the DNS service did not say whether it was done: {detail}")),
+            Fault::Unknown(_) => {
+                Problem::new(504, format!("the DNS service did not say whether it was done: {detail}"))
+            }
         }
     }
 }

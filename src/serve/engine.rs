@@ -109,7 +109,10 @@ impl Engine {
     }
 
     fn exchange(&self, head: &Head, body: &[u8], ticket: &str, patience: Duration) -> io::Result<Answer> {
-        let mut request = format!("{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n", head.method, head.target);
+        let mut request = format!(
+            "{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n",
+            head.method, head.target
+        );
         for name in &self.forwarded {
             head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
         }
@@ -122,7 +125,8 @@ impl Engine {
         stream.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();
         stream.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
-        read_answer(&answer).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the engine's answer is not HTTP"))
+        read_answer(&answer)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the engine's answer is not HTTP"))
     }
 
     fn ticket(&self, passenger: Passenger) -> io::Result<String> {
@@ -167,7 +171,8 @@ fn work(server: &tiny_http::Server, waiting: &Passengers, handle: &(impl Fn(&Ask
                 std::process::exit(1);
             }
         };
-        let ticket = request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
+        let ticket =
+            request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
         let passenger = ticket.and_then(|ticket| passengers(waiting).remove(ticket));
         let answer = match passenger {
             Some(passenger) => carried_out(&mut request, passenger, handle),
@@ -179,7 +184,11 @@ fn work(server: &tiny_http::Server, waiting: &Passengers, handle: &(impl Fn(&Ask
     }
 }
 
-fn carried_out(request: &mut tiny_http::Request, passenger: Passenger, handle: &(impl Fn(&Ask) -> Answer + ?Sized)) -> Answer {
+fn carried_out(
+    request: &mut tiny_http::Request,
+    passenger: Passenger,
+    handle: &(impl Fn(&Ask) -> Answer + ?Sized),
+) -> Answer {
     let mut body = Vec::new();
     let read = request.as_reader().take(BODY_LIMIT as u64 + 1).read_to_end(&mut body);
     let number = passenger.number.clone();
@@ -202,7 +211,8 @@ fn carried_out(request: &mut tiny_http::Request, passenger: Passenger, handle: &
 }
 
 fn response(answer: Answer) -> tiny_http::Response<io::Cursor<Vec<u8>>> {
-    let header = |(name, value): &(String, String)| tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok();
+    let header =
+        |(name, value): &(String, String)| tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok();
     let headers = answer.headers.iter().filter_map(header).collect();
     let length = answer.body.len();
     tiny_http::Response::new(answer.status.into(), headers, io::Cursor::new(answer.body), Some(length), None)
@@ -247,7 +257,8 @@ mod tests {
     fn a_request_arrives_as_it_was_and_with_the_headers_that_we_use() {
         let (sender, asked) = mpsc::channel();
         let engine = engine(move |ask| {
-            let seen = (ask.method.clone(), ask.target.clone(), ask.headers.clone(), ask.body.clone(), ask.passenger.peer);
+            let seen =
+                (ask.method.clone(), ask.target.clone(), ask.headers.clone(), ask.body.clone(), ask.passenger.peer);
             sender.send(seen).unwrap();
             let mut answer = Answer::text(201, "done");
             answer.headers.push(("Allow".into(), "GET".into()));
@@ -259,7 +270,10 @@ mod tests {
         expected.headers.push(("Allow".into(), "GET".into()));
         assert_eq!(answer, expected);
         let (method, target, headers, body, peer) = asked.recv().unwrap();
-        assert_eq!((method.as_str(), target.as_str(), body.as_slice(), peer), ("POST", "/a?b", &b"body"[..], IpAddr::from([192, 0, 2, 7])));
+        assert_eq!(
+            (method.as_str(), target.as_str(), body.as_slice(), peer),
+            ("POST", "/a?b", &b"body"[..], IpAddr::from([192, 0, 2, 7]))
+        );
         let named = |name: &str| headers.iter().filter(|(one, _)| one.eq_ignore_ascii_case(name)).count();
         assert_eq!((named("Authorization"), named("Cookie"), named("X-Ticket")), (1, 0, 1));
         assert!(!headers.iter().any(|(_, value)| value == "forged"));

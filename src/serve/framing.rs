@@ -101,7 +101,7 @@ fn take_apart(request: &httparse::Request<'_, '_>, length: usize) -> Result<Head
         let value = value.ok_or(malformed(400, "a header that is not plain ASCII"))?;
         Ok((header.name.to_string(), value.to_string()))
     });
-    let mut head = Head {
+    let head = Head {
         length,
         method: method.to_string(),
         target: target.to_string(),
@@ -117,9 +117,9 @@ fn take_apart(request: &httparse::Request<'_, '_>, length: usize) -> Result<Head
         0 if version == 0 => {}
         _ => return Err(malformed(400, "not exactly one Host header")),
     }
-    head.body = content_length(&head)?;
-    head.expects_continue = head.values("expect").any(|value| value.eq_ignore_ascii_case("100-continue"));
-    Ok(head)
+    let body = content_length(&head)?;
+    let expects_continue = head.values("expect").any(|value| value.eq_ignore_ascii_case("100-continue"));
+    Ok(Head { body, expects_continue, ..head })
 }
 
 /// Tabs and what can be seen: what our own writing of the request can carry.

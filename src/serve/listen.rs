@@ -161,10 +161,15 @@ mod tests {
 
     #[test]
     fn listen_decides_and_its_halves_fill_in() {
-        let read = |variables: &[(&str, &str)]| listen(variables).map(|listen| (listen.ip.map(|ip| ip.to_string()), listen.port));
+        let read = |variables: &[(&str, &str)]| {
+            listen(variables).map(|listen| (listen.ip.map(|ip| ip.to_string()), listen.port))
+        };
         assert_eq!(read(&[]), Ok((None, 8000)));
         assert_eq!(read(&[("LISTEN_IP", "127.0.0.1"), ("LISTEN_PORT", "1")]), Ok((Some("127.0.0.1".to_string()), 1)));
-        assert_eq!(read(&[("LISTEN", "2"), ("LISTEN_IP", "::1"), ("LISTEN_PORT", "1")]), Ok((Some("::1".to_string()), 2)));
+        assert_eq!(
+            read(&[("LISTEN", "2"), ("LISTEN_IP", "::1"), ("LISTEN_PORT", "1")]),
+            Ok((Some("::1".to_string()), 2))
+        );
         assert!(read(&[("LISTEN_PORT", "65536")]).is_err());
     }
 

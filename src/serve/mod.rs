@@ -97,7 +97,10 @@ impl Plan {
         let domains: Vec<_> = self.account.domains.iter().map(|name| name.as_str()).collect();
         log::info!("provider {} for {}", self.account.row.name, domains.join(", "));
         if self.account.row.experimental {
-            log::warn!("the provider {} is experimental: tested against a simulated service only", self.account.row.name);
+            log::warn!(
+                "the provider {} is experimental: tested against a simulated service only",
+                self.account.row.name
+            );
         }
         if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
             log::warn!("nobody is admitted by password: {mistake}");
@@ -108,7 +111,8 @@ impl Plan {
     }
 
     fn serve(self) -> Result<(), Failure> {
-        let files = sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
+        let files =
+            sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
         // Before any thread, so that none of them can miss it.
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
         let listeners = self.listen.bind()?;
@@ -121,10 +125,12 @@ impl Plan {
         self.account.start()?;
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
         let scope = Scope::new(self.account.domains.clone());
-        let gateway = Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
+        let gateway =
+            Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
-        let engine = Engine::start(forwarded, move |ask| handler.handle(ask)).map_err(|error| start_failed("the HTTP engine", &error))?;
+        let engine = Engine::start(forwarded, move |ask| handler.handle(ask))
+            .map_err(|error| start_failed("the HTTP engine", &error))?;
         spawn("reaper", move || reaper::reap(&gateway, self.ttl))?;
         let door = Door {
             tls: pair.as_ref().map(|pair| pair.config.clone()),

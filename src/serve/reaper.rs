@@ -21,7 +21,10 @@ pub fn reap(gateway: &Gateway, ttl: Duration) {
             let permit = match gateway.scope.recall(&record, Deadline::after(PATIENCE)) {
                 Ok(permit) => permit,
                 Err(_) => {
-                    log::error!("action=recall name={name}: no longer within DNSAPI_DOMAINS, remove {} by hand", record.value);
+                    log::error!(
+                        "action=recall name={name}: no longer within DNSAPI_DOMAINS, remove {} by hand",
+                        record.value
+                    );
                     continue;
                 }
             };

@@ -57,7 +57,10 @@ impl Gateway {
         let client = self.proxies.client(ask.passenger.peer, &ask.values(&self.proxies.header));
         event.client = client.address().to_string();
         let dialect = match dialect::route(ask)? {
-            Route::Health => return Ok(Answer::text(200, "OK\n")),
+            Route::Health => {
+                event.action = "health".to_string();
+                return Ok(Answer::text(200, "OK\n"));
+            }
             Route::May(domain) => {
                 let caller = self.auth.admit(&client, ask.value("Authorization"))?;
                 event.met(&caller, "may", domain);

@@ -60,8 +60,9 @@ impl Tls {
             Tls::Plain => Ok(None),
             Tls::Pair(pair) => Ok(Some(pair)),
             Tls::SelfSigned(folder) => {
-                make_pair(&folder, addresses)
-                    .map_err(|error| Failure::Failed(format!("no self-signed pair in {}: {error}", folder.display())))?;
+                make_pair(&folder, addresses).map_err(|error| {
+                    Failure::Failed(format!("no self-signed pair in {}: {error}", folder.display()))
+                })?;
                 let (certificate, key) = names_in(&folder);
                 read_pair(certificate, &key).map(Some).map_err(failed)
             }
@@ -71,7 +72,9 @@ impl Tls {
 
 fn find(config: &Config, called: Option<&Path>) -> Result<Tls, Mistake> {
     match (config.path("SSL_CERT"), config.path("SSL_KEY")) {
-        (Some(certificate), Some(key)) => return read_pair(certificate, &key).map(Tls::Pair).map_err(|m| placed(config, m)),
+        (Some(certificate), Some(key)) => {
+            return read_pair(certificate, &key).map(Tls::Pair).map_err(|m| placed(config, m));
+        }
         (None, None) => {}
         (Some(_), None) => return Err(config.mistake("SSL_CERT", "is set but SSL_KEY is not", "set both, or neither")),
         (None, Some(_)) => return Err(config.mistake("SSL_KEY", "is set but SSL_CERT is not", "set both, or neither")),
@@ -100,25 +103,36 @@ fn read_pair(certificate: PathBuf, key: &Path) -> Result<Pair, Mistake> {
     let wrong = |path: &Path, what: String, remedy: &str| {
         Mistake::new(crate::config::Origin::Default, format!("{}: {what}", path.display()), remedy)
     };
-    let text = |path: &Path| {
-        sys::read_trusted(path, FILE_LIMIT).map_err(|refusal| wrong(path, refusal.what, &refusal.remedy))
-    };
+    let text =
+        |path: &Path| sys::read_trusted(path, FILE_LIMIT).map_err(|refusal| wrong(path, refusal.what, &refusal.remedy));
     let (chain, secret) = (text(&certificate)?, zeroize::Zeroizing::new(text(key)?));
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(chain.as_bytes())
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(&certificate, format!("not PEM ({error})"), "name a PEM file with the certificate chain"))?;
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(|error| {
+            wrong(&certificate, format!("not PEM ({error})"), "name a PEM file with the certificate chain")
+        })?;
     let Some(leaf) = chain.first() else {
-        return Err(wrong(&certificate, "holds no certificate".to_string(), "name a PEM file with the certificate chain"));
+        return Err(wrong(
+            &certificate,
+            "holds no certificate".to_string(),
+            "name a PEM file with the certificate chain",
+        ));
     };
     let pin = http::pin_of(leaf)
         .map_err(|error| wrong(&certificate, error.to_string(), "name a PEM file with the certificate chain"))?;
-    let secret = PrivateKeyDer::from_pem_slice(secret.as_bytes())
-        .map_err(|error| wrong(key, format!("holds no private key ({error})"), "name a PEM file with the key, not encrypted"))?;
+    let secret = PrivateKeyDer::from_pem_slice(secret.as_bytes()).map_err(|error| {
+        wrong(key, format!("holds no private key ({error})"), "name a PEM file with the key, not encrypted")
+    })?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
-        .map_err(|error| wrong(key, format!("cannot be used with {} ({error})", certificate.display()), "name the key that belongs to the certificate"))?;
+        .map_err(|error| {
+            wrong(
+                key,
+                format!("cannot be used with {} ({error})", certificate.display()),
+                "name the key that belongs to the certificate",
+            )
+        })?;
     Ok(Pair { certificate, pin, config: Arc::new(config) })
 }
 

@@ -230,7 +230,7 @@ fn compose(message: &Message<&[u8]>, query: &Query, verdict: &Verdict, cut: bool
     let mut builder = start(message, verdict.rcode.rcode()).question();
     builder.header_mut().set_aa(verdict.authoritative);
     builder.header_mut().set_tc(cut);
-    builder.push(&query.question)?;
+    builder.push(query.question)?;
     let mut builder = builder.answer();
     if !cut {
         verdict.answer.iter().try_for_each(|record| builder.push(record))?;
