@@ -39,8 +39,11 @@ pub struct Zones {
     delegation: Option<WireName>,
     servers: Vec<WireName>,
     addresses: Vec<IpAddr>,
-    values: Box<dyn Fn(&Name) -> Vec<Value> + Send + Sync>,
+    values: Box<Values>,
 }
+
+/// What is to be seen at an owner name.
+type Values = dyn Fn(&Name) -> Vec<Value> + Send + Sync;
 
 type Entry = Record<WireName, ZoneRecordData<Vec<u8>, WireName>>;
 
@@ -230,7 +233,7 @@ fn compose(message: &Message<&[u8]>, query: &Query, verdict: &Verdict, cut: bool
     let mut builder = start(message, verdict.rcode.rcode()).question();
     builder.header_mut().set_aa(verdict.authoritative);
     builder.header_mut().set_tc(cut);
-    builder.push(&query.question)?;
+    builder.push(query.question)?;
     let mut builder = builder.answer();
     if !cut {
         verdict.answer.iter().try_for_each(|record| builder.push(record))?;
