@@ -55,3 +55,31 @@ fn fill(stream: &mut TcpStream, mut buffer: &mut [u8], deadline: Deadline) -> io
 fn left(deadline: Deadline) -> io::Result<std::time::Duration> {
     deadline.left().ok_or_else(|| io::ErrorKind::TimedOut.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_byte_now_and_then_does_not_move_the_deadline() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut slow = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        slow.write_all(&[1, 0]).unwrap();
+        let dribble = std::thread::spawn(move || {
+            let mut sent = 0;
+            while sent < 250 && slow.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+                sent += 1;
+            }
+            sent
+        });
+        let begun = Instant::now();
+        assert!(read(&mut stream, 512, Deadline::after(Duration::from_millis(100))).is_err());
+        assert!(begun.elapsed() >= Duration::from_millis(100));
+        drop(stream);
+        assert!(dribble.join().unwrap() < 250, "it gave up long before the message was whole");
+    }
+}

@@ -119,3 +119,6 @@ impl Provider for Embedded {
         changes.iter().map(|_| Ok(Receipt::default())).collect()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,5 +1,5 @@
-//! Any name server that takes signed dynamic updates: BIND, Knot, PowerDNS, NSD's neighbours,
-//! Windows DNS with TSIG (RFC 2136, RFC 8945).
+//! Any name server that takes dynamic updates signed with TSIG: BIND, Knot, PowerDNS
+//! (RFC 2136, RFC 8945).
 //!
 //! The zone is asked for, not configured. One TXT value is added or removed, never the whole RRset.
 
@@ -151,4 +151,4 @@ impl Provider for Rfc2136 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

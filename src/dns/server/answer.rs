@@ -39,8 +39,11 @@ pub struct Zones {
     delegation: Option<WireName>,
     servers: Vec<WireName>,
     addresses: Vec<IpAddr>,
-    values: Box<dyn Fn(&Name) -> Vec<Value> + Send + Sync>,
+    values: Box<Values>,
 }
+
+/// What is to be seen at an owner name.
+type Values = dyn Fn(&Name) -> Vec<Value> + Send + Sync;
 
 type Entry = Record<WireName, ZoneRecordData<Vec<u8>, WireName>>;
 
