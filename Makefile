@@ -1,0 +1,48 @@
+# Works with BSD make and GNU make. The work is cargo's; this says what can be asked for.
+
+PREFIX = /usr/local
+DESTDIR =
+CARGO = cargo
+# One static file where the C library can be linked so (glibc can); elsewhere rustc ignores it.
+STATIC = -C target-feature=+crt-static
+
+BIN = target/release/acmegw
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
+
+.PHONY: all demo test unit lint e2e install clean
+
+all:
+	$(CARGO) rustc --release --locked --bin acmegw -- $(STATIC)
+
+# The main job on the embedded DNS server, on loopback; needs nothing but cargo.
+demo: all
+	$(CARGO) build --release --locked --example txt
+	sh scripts/demo.sh $(BIN) target/release/examples/txt
+
+# Everything that can run on this machine; with E2E=require a missing peer is a failure.
+test: lint unit e2e
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	sh tests/lint.sh
+
+unit:
+	$(CARGO) test --locked
+
+e2e: all
+	$(CARGO) build --release --locked --examples
+	ACMEGW=$$(pwd)/$(BIN) sh tests/e2e/run
+
+install: all
+	mkdir -p $(BINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(EXAMPLES)
+	install -m 0755 $(BIN) $(BINDIR)/acmegw
+	ln -sf acmegw $(BINDIR)/acmegw-hook
+	install -m 0644 man/*.5 $(MANDIR)/man5
+	install -m 0644 man/*.8 $(MANDIR)/man8
+	sh scripts/install-examples.sh $(PREFIX) $(DESTDIR)
+
+clean:
+	$(CARGO) clean
