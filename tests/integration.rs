@@ -1,0 +1,19 @@
+//! The real program, driven from outside: one process a test, on loopback, on ports of the
+//! system's choosing.
+
+mod support;
+
+mod cases {
+    /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
+    mod auth;
+    /// What is refused at start, with file, line and remedy; which source wins.
+    mod config;
+    /// Framing, TLS and deadlines on the wire.
+    mod door;
+    /// `acmegw hook` against the gateway.
+    mod hook;
+    /// Signals, restarts, the reaper, the log.
+    mod life;
+    /// The native dialect: every bad input and its one answer.
+    mod native;
+}

@@ -1,0 +1,271 @@
+//! What the cases share: a folder of their own, the program as a process, requests byte by byte.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest that anything is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A value as clients send it.
+pub const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD_";
+
+/// A folder that goes with the test.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("acmegw-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+        Folder(path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file that acmegw trusts.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        self.write_mode(name, text, 0o600)
+    }
+
+    pub fn write_mode(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program, without anything of the surroundings' configuration.
+pub fn acmegw(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_acmegw"));
+    command.args(words).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(words: &[&str]) -> Output {
+    acmegw(words).output().unwrap()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running gateway. Ends with the test.
+pub struct Gateway {
+    pub folder: Folder,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Gateway {
+    /// Starts one on a loopback port in the clear, with the given lines in its dotenv; the
+    /// provider is a program that writes down what it is called with (see [`Gateway::changes`]).
+    pub fn start(dotenv: &str) -> Gateway {
+        let folder = Folder::new();
+        folder.write_mode("program", "#!/bin/sh\necho \"$@\" >>\"${0%/*}/changes\"\n", 0o700);
+        let program = folder.path("program");
+        let lines = format!(
+            "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_MODULE = exec\nDNSAPI_PROGRAM = {}\n\
+             DNSAPI_DOMAINS = example.com, example.org\n{dotenv}\n",
+            program.display()
+        );
+        Gateway::start_in(folder, &lines, &[])
+    }
+
+    /// Starts one with just these lines, in a folder that may hold files already.
+    pub fn start_in(folder: Folder, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+        let file = folder.write("dotenv", dotenv);
+        let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        collect(child.stdout.take().unwrap(), log.clone());
+        collect(child.stderr.take().unwrap(), log.clone());
+        let gateway = Gateway { folder, child, log };
+        gateway.wait_for("listening on ");
+        gateway
+    }
+
+    /// The first line of the log with this text in it, waited for.
+    pub fn wait_for(&self, text: &str) -> String {
+        let began = Instant::now();
+        loop {
+            if let Some(line) = self.log.lock().unwrap().iter().find(|line| line.contains(text)) {
+                return line.clone();
+            }
+            assert!(began.elapsed() < PATIENCE, "no {text:?} in\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// What follows a text in the log, up to the end of its line.
+    pub fn logged(&self, text: &str) -> String {
+        self.wait_for(text).split_once(text).unwrap().1.to_string()
+    }
+
+    /// The address as a client is told it: http://… or https://….
+    pub fn uri(&self) -> String {
+        self.logged("listening on ")
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.uri().split_once("://").unwrap().1.parse().unwrap()
+    }
+
+    /// What the provider was asked to do, a line each: `setup NAME VALUE`.
+    pub fn changes(&self) -> String {
+        self.folder.read("changes")
+    }
+
+    pub fn add_user(&self, name: &str, password: &str) {
+        let file = self.folder.path("acmepasswd");
+        add_user(&file, name, password);
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits for the end and gives the exit status.
+    pub fn ended(&mut self) -> Option<i32> {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The native dialect's request with this body, from 127.0.0.1.
+    pub fn post(&self, body: &str) -> Reply {
+        self.post_as(None, body)
+    }
+
+    /// With a user and password, as `user:password`.
+    pub fn post_as(&self, credentials: Option<&str>, body: &str) -> Reply {
+        let header = credentials.map(|text| format!("Authorization: Basic {}\r\n", base64(text))).unwrap_or_default();
+        self.request("POST", "/", &header, body)
+    }
+
+    pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
+        let length = body.len();
+        let text = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        self.send(text.as_bytes())
+    }
+
+    /// Sends bytes as they are, and reads to the end.
+    pub fn send(&self, bytes: &[u8]) -> Reply {
+        let mut stream = self.connect();
+        // The gateway may answer and close before all was taken.
+        let _ = stream.write_all(bytes);
+        reply(&mut stream)
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the gateway's log:\n{}", self.log());
+        }
+    }
+}
+
+fn collect(from: impl Read + Send + 'static, into: Arc<Mutex<Vec<String>>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            into.lock().unwrap().push(line);
+        }
+    });
+}
+
+pub fn add_user(file: &Path, name: &str, password: &str) {
+    let mut child = acmegw(&["passwd", "-f", file.to_str().unwrap(), "add", name, "-i"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// An HTTP answer. Status 0: the connection ended without one.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: HashMap<String, String>,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value)
+    }
+
+    /// The problem document's text.
+    pub fn detail(&self) -> String {
+        let document: serde_json::Value = serde_json::from_str(&self.body).unwrap_or_default();
+        document["detail"].as_str().unwrap_or_default().to_string()
+    }
+}
+
+pub fn reply(stream: &mut impl Read) -> Reply {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = text.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(&text);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).unwrap_or(0);
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_string())).collect();
+    Reply { status, headers, body: body.to_string() }
+}
+
+pub fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_STANDARD.encode(text)
+}
+
+/// A body of the native dialect.
+pub fn body(argument: &str, domain: &str, content: &str) -> String {
+    serde_json::json!({"argument": argument, "domain_name": domain, "challenge_content": content}).to_string()
+}
