@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fault, PROVIDERS, Provider, Receipt, Zone};
+use super::{Fault, PROVIDERS, Provider, Receipt, Zone, openprovider};
 use crate::challenge::{Name, Value};
 use crate::deadline::Deadline;
 use crate::gate::auth::Caller;
@@ -15,7 +15,9 @@ use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 
 /// The fixtures, by the names of the rows.
-const FIXTURES: &[(&str, fn() -> Fixture)] = &[];
+const FIXTURES: &[(&str, MakeFixture)] = &[(openprovider::ROW.name, openprovider::tests::fixture)];
+
+type MakeFixture = fn() -> Fixture;
 
 /// A provider and a fresh stand-in of its service.
 pub struct Fixture {
