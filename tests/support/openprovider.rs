@@ -47,8 +47,8 @@ pub enum Misbehaviour {
     Redirect,
     /// Does nothing and never answers.
     Silence,
-    /// Does what it is told and never answers.
-    DoneInSilence,
+    /// Does what it is told and hangs up without an answer.
+    DoneUnanswered,
 }
 
 /// One account and its zones.
@@ -77,8 +77,13 @@ pub struct Asked {
     pub status: u16,
 }
 
-/// What is answered: status and body; nothing at all where there is none.
-type Answer = Option<(u16, String)>;
+/// What the other side gets.
+enum Answer {
+    /// Status and body.
+    Said((u16, String)),
+    Silence,
+    HungUp,
+}
 
 struct Request {
     method: String,
@@ -157,14 +162,15 @@ impl OpenProvider {
         while let Some(request) = read_request(&mut stream, &mut pending) {
             let body = serde_json::from_str(&request.body).unwrap_or(Value::Null);
             let answer = self.answer(&request, &body);
-            let status = answer.as_ref().map_or(0, |(status, _)| *status);
+            let status = if let Answer::Said((status, _)) = answer { status } else { 0 };
             let asked = Asked { method: request.method, target: request.target, body, status };
             log(&asked.line());
             self.state().asked.push(asked);
             let sent = match answer {
-                Some((status, body)) => write_answer(&mut stream, status, &body),
+                Answer::Said((status, body)) => write_answer(&mut stream, status, &body),
                 // Nothing is said until the other side has had enough.
-                None => stream.read(&mut [0]).and(Err(io::ErrorKind::TimedOut.into())),
+                Answer::Silence => stream.read(&mut [0]).and(Err(io::ErrorKind::TimedOut.into())),
+                Answer::HungUp => return,
             };
             if sent.is_err() {
                 return;
@@ -174,12 +180,12 @@ impl OpenProvider {
 
     fn answer(&self, request: &Request, body: &Value) -> Answer {
         let mut state = self.state();
-        let plain = |status, text: &str| Some((status, text.to_string()));
+        let plain = |status, text: &str| Answer::Said((status, text.to_string()));
         match state.misbehaviour {
-            Some(Misbehaviour::Silence) => None,
-            Some(Misbehaviour::DoneInSilence) => {
+            Some(Misbehaviour::Silence) => Answer::Silence,
+            Some(Misbehaviour::DoneUnanswered) => {
                 let done = state.proper(request, body);
-                if request.method == "PUT" { None } else { Some(done) }
+                if request.method == "PUT" { Answer::HungUp } else { Answer::Said(done) }
             }
             Some(Misbehaviour::Blocked) => plain(403, r#"{"code": 10005, "desc": "Account is blocked"}"#),
             Some(Misbehaviour::TooMany) => plain(429, "Too many requests"),
@@ -187,7 +193,7 @@ impl OpenProvider {
             Some(Misbehaviour::Html) => plain(200, "<!DOCTYPE html><title>Welcome</title>"),
             Some(Misbehaviour::Garbage) => plain(200, r#"[{"code": "zero"}]"#),
             Some(Misbehaviour::Redirect) => plain(307, ""),
-            Some(Misbehaviour::OtherPassword) | None => Some(state.proper(request, body)),
+            Some(Misbehaviour::OtherPassword) | None => Answer::Said(state.proper(request, body)),
         }
     }
 }

@@ -44,7 +44,7 @@ pub fn fixture() -> Fixture {
             Trouble::Broken,
             Trouble::Garbage,
             Trouble::Silence,
-            Trouble::DoneInSilence,
+            Trouble::DoneUnanswered,
         ],
     }
 }
@@ -69,7 +69,7 @@ impl Stand for Service {
             Some(Trouble::Broken) => Some(Misbehaviour::Broken),
             Some(Trouble::Garbage) => Some(Misbehaviour::Garbage),
             Some(Trouble::Silence) => Some(Misbehaviour::Silence),
-            Some(Trouble::DoneInSilence) => Some(Misbehaviour::DoneInSilence),
+            Some(Trouble::DoneUnanswered) => Some(Misbehaviour::DoneUnanswered),
             None => None,
         });
     }
