@@ -13,6 +13,8 @@ pub mod ledger;
 pub mod passwd;
 pub mod program;
 pub mod provider;
+#[cfg(test)]
+mod scratch;
 pub mod secret;
 pub mod sys;
 pub mod users;

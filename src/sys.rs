@@ -3,12 +3,19 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{AccessFlags, Pid};
+
+use crate::deadline::Deadline;
 
 /// Why a file was not taken, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,6 +85,34 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Refusal {
         _ => "see to it that it can be read".to_string(),
     };
     Refusal::new(format!("cannot be read ({error})"), remedy)
+}
+
+/// May we execute the file?
+pub fn executable(path: &Path) -> bool {
+    nix::unistd::access(path, AccessFlags::X_OK).is_ok()
+}
+
+/// Ends every process of the group that `leader` leads. Sure to hit no other one as long as the
+/// leader has not been waited for; that there is none left is fine.
+pub fn kill_group(leader: u32) {
+    let _ = killpg(Pid::from_raw(leader as i32), Signal::SIGKILL);
+}
+
+/// Blocks until the child has ended, and leaves it to be waited for, so that its number stays its own.
+pub fn await_end(child: u32) {
+    let end = || waitid(Id::Pid(Pid::from_raw(child as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    while end() == Err(Errno::EINTR) {}
+}
+
+/// Waits until one of the descriptors can be read without blocking, or until the deadline; says which.
+pub fn readable<const N: usize>(descriptors: [BorrowedFd<'_>; N], deadline: Deadline) -> io::Result<[bool; N]> {
+    let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    // Rounded up, so that the last millisecond does not spin.
+    let left = deadline.left().map_or(0, |left| left.as_millis().saturating_add(1));
+    match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(polled.map(|one| one.any().unwrap_or(false))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Unblocks every signal: httpd starts its programs with all of them blocked, and SIGTERM must end us.
