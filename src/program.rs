@@ -148,3 +148,33 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn who_left_the_group_cannot_hold_us_through_the_pipe() {
+        if Command::new("setsid").arg("true").status().is_err() {
+            eprintln!("SKIPPED: no setsid here to leave a process group with");
+            return;
+        }
+        let scratch = Scratch::new();
+        let pid = scratch.path().join("pid");
+        let script = format!(
+            "setsid sh -c 'echo $$ >\"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 600' sh '{0}' &\n\
+             until test -e '{0}'; do sleep 0.01; done\necho done >&2\n",
+            pid.display()
+        );
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let mut lines = Vec::new();
+        let program = scratch.program("program", &script);
+        let ending = run(&program, &[], [], deadline, |line| lines.push(line.to_string())).unwrap();
+        let escaped = std::fs::read_to_string(&pid).unwrap();
+        Command::new("kill").arg(escaped.trim()).status().unwrap();
+        assert!(matches!(ending, Ending::Exited(status) if status.success()), "{ending:?}");
+        assert!(deadline.left().is_some(), "it was not waited for until the deadline");
+        assert_eq!(lines, ["done"]);
+    }
+}
