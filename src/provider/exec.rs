@@ -158,38 +158,46 @@ impl Stderr {
 
 /// A program that keeps its values in files: the service behind `exec` in the conformance suite.
 #[cfg(test)]
-pub mod fixture {
+pub(crate) mod fixture {
     use super::*;
     use crate::scratch::Scratch;
 
-    pub struct Fixture {
-        scratch: Scratch,
-        program: PathBuf,
-    }
+    /// One folder a name, one file a value; `before` and `after` are run around the change.
+    const SCRIPT: &str = r#"
+cd "${0%/*}"
+. ./before
+case $1 in
+    setup) mkdir -p "$2" && : >"$2/$3" ;;
+    teardown) rm -f "$2/$3" ;;
+    *) exit 2 ;;
+esac
+. ./after
+"#;
 
-    impl Fixture {
-        pub fn new() -> Fixture {
+    pub struct Store(Scratch);
+
+    impl Store {
+        pub fn open() -> Store {
             let scratch = Scratch::new();
-            let folder = scratch.path().display().to_string();
-            let script = format!(
-                "case $1 in\n\
-                 setup) mkdir -p '{folder}'/\"$2\" && : >'{folder}'/\"$2/$3\" ;;\n\
-                 teardown) rm -f '{folder}'/\"$2/$3\" ;;\n\
-                 *) echo \"$1?\" >&2; exit 2 ;;\n\
-                 esac\n"
-            );
-            let program = scratch.program("provider", &script);
-            Fixture { scratch, program }
+            scratch.program("provider", SCRIPT);
+            let store = Store(scratch);
+            store.happens("", "");
+            store
         }
 
         pub fn provider(&self) -> Box<dyn Provider> {
-            Box::new(Exec { program: self.program.clone(), open: Vec::new(), secret: Vec::new() })
+            Box::new(Exec { program: self.0.path().join("provider"), open: Vec::new(), secret: Vec::new() })
+        }
+
+        /// From now on the program runs these shell commands before and after each change.
+        pub fn happens(&self, before: &str, after: &str) {
+            self.0.file("before", before);
+            self.0.file("after", after);
         }
 
         /// The values at a name, in order.
-        pub fn values(&self, owner: &Name) -> Vec<String> {
-            let files = std::fs::read_dir(self.scratch.path().join(owner.as_str()));
-            let files = files.into_iter().flatten();
+        pub fn held(&self, owner: &Name) -> Vec<String> {
+            let files = std::fs::read_dir(self.0.path().join(owner.as_str())).into_iter().flatten();
             let mut values: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
             values.sort();
             values
@@ -453,16 +461,21 @@ mod tests {
 
     #[test]
     fn the_fixture_keeps_values_side_by_side() {
-        let fixture = fixture::Fixture::new();
-        let (provider, grant) = (fixture.provider(), grant());
+        let store = fixture::Store::open();
+        let (provider, grant) = (store.provider(), grant());
         let other = Value::parse(&"b".repeat(43)).unwrap();
         for value in [value(), other.clone(), other.clone()] {
             apply(&*provider, grant.setup(value), Deadline::after(LONG)).unwrap();
         }
-        assert_eq!(fixture.values(grant.owner()), [value().to_string(), other.to_string()]);
+        assert_eq!(store.held(grant.owner()), [value().to_string(), other.to_string()]);
         for _ in 0..2 {
             apply(&*provider, grant.teardown(value()), Deadline::after(LONG)).unwrap();
         }
-        assert_eq!(fixture.values(grant.owner()), [other.to_string()]);
+        assert_eq!(store.held(grant.owner()), [other.to_string()]);
+        store.happens("exit 1", "");
+        assert!(apply(&*provider, grant.teardown(other.clone()), Deadline::after(LONG)).is_err());
+        store.happens("", "exit 1");
+        assert!(apply(&*provider, grant.teardown(other), Deadline::after(LONG)).is_err());
+        assert_eq!(store.held(grant.owner()), [""; 0]);
     }
 }
