@@ -21,6 +21,8 @@ pub mod ledger;
 pub mod passwd;
 pub mod program;
 pub mod provider;
+#[cfg(test)]
+mod scratch;
 pub mod secret;
 pub mod serve;
 pub mod state;

@@ -4,14 +4,21 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{AccessFlags, Pid};
+
+use crate::challenge::Name;
+use crate::deadline::Deadline;
 
 /// Connections that the kernel keeps for us until we take them.
 const BACKLOG: i32 = 128;
@@ -94,7 +101,7 @@ pub fn user() -> u32 {
 /// The machine's own name, if it has one that can stand in a certificate.
 pub fn host_name() -> Option<String> {
     let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
-    crate::challenge::Name::host(&name).ok().map(|name| name.to_string())
+    Name::host(&name).ok().map(|name| name.to_string())
 }
 
 /// A listening TCP socket. An IPv6 one takes IPv6 only, on every system alike: IPv4 has its own.
@@ -108,6 +115,34 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
     socket::listen(&socket, Backlog::new(BACKLOG)?)?;
     Ok(TcpListener::from(socket))
+}
+
+/// May we execute the file?
+pub fn executable(path: &Path) -> bool {
+    nix::unistd::access(path, AccessFlags::X_OK).is_ok()
+}
+
+/// Ends every process of the group that `leader` leads. Sure to hit no other one as long as the
+/// leader has not been waited for; that there is none left is fine.
+pub fn kill_group(leader: u32) {
+    let _ = killpg(Pid::from_raw(leader as i32), Signal::SIGKILL);
+}
+
+/// Blocks until the child has ended, and leaves it to be waited for, so that its number stays its own.
+pub fn await_end(child: u32) {
+    let end = || waitid(Id::Pid(Pid::from_raw(child as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT);
+    while end() == Err(Errno::EINTR) {}
+}
+
+/// Waits until one of the descriptors can be read without blocking, or until the deadline; says which.
+pub fn readable<const N: usize>(descriptors: [BorrowedFd<'_>; N], deadline: Deadline) -> io::Result<[bool; N]> {
+    let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    // Rounded up, so that the last millisecond does not spin.
+    let left = deadline.left().map_or(0, |left| left.as_millis().saturating_add(1));
+    match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(polled.map(|one| one.any().unwrap_or(false))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Unblocks every signal: httpd starts its programs with all of them blocked, and SIGTERM must end us.

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::foreign::Foreign;
 use crate::secret::Secret;
 use crate::sys;
+use source::Entry;
 
 /// The folders in which the tools look for their file, in this order.
 pub const FOLDERS: [&str; 3] = ["/usr/local/etc/acmegw", "/usr/local/etc/acmedns01gw", "/etc/acmegw"];
@@ -31,15 +32,22 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Never shown, and also accepted as `NAME_FILE`, the file that holds it.
     pub secret: bool,
+    /// A list of further names, which become known by standing in it.
+    pub names: bool,
 }
 
 impl Setting {
     pub const fn new(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-        Setting { name, default, meaning, secret: false }
+        Setting { name, default, meaning, secret: false, names: false }
     }
 
     pub const fn secret(name: &'static str, meaning: &'static str) -> Setting {
-        Setting { name, default: "", meaning, secret: true }
+        Setting { name, default: "", meaning, secret: true, names: false }
+    }
+
+    /// For what a program of the administrator's needs, and no part of acmegw knows.
+    pub const fn names(name: &'static str, meaning: &'static str) -> Setting {
+        Setting { name, default: "", meaning, secret: false, names: true }
     }
 }
 
@@ -131,10 +139,18 @@ struct Found {
     origin: Origin,
 }
 
+/// A name out of a list of names ([`Setting::names`]), spelled as it is there.
+struct Named {
+    name: String,
+    found: Option<Found>,
+}
+
 /// What was written, wherever it was written. Nothing is interpreted before somebody asks.
 pub struct Config {
     known: Vec<Setting>,
     found: HashMap<&'static str, Found>,
+    /// What the lists of names made known.
+    named: Vec<Named>,
     file: Option<Arc<Path>>,
 }
 
@@ -153,7 +169,7 @@ impl Config {
         let known = with_file_settings(known);
         let environment = |name: &str| environment(name).filter(|value| !value.is_empty());
         let file = locate(search, environment("DOTENV")).map_err(|mistake| Failure::Config(vec![mistake]))?;
-        let mut config = Config { known, found: HashMap::new(), file };
+        let mut config = Config { known, found: HashMap::new(), named: Vec::new(), file };
         let mut mistakes = Mistakes::default();
         if let Some(path) = config.file.clone() {
             let text = sys::read_trusted(&path, FILE_LIMIT).map_err(|reason| {
@@ -163,7 +179,16 @@ impl Config {
                     reason.remedy,
                 )])
             })?;
-            mistakes = config.take_file(&path, &text);
+            let (entries, malformed) = source::parse(&path, &text);
+            config.named = config.listed(&entries, &environment);
+            mistakes = config.take_file(&path, entries, malformed);
+        } else {
+            config.named = config.listed(&[], &environment);
+        }
+        for named in &mut config.named {
+            if let Some(value) = environment(&named.name) {
+                named.found = Some(Found { value, origin: Origin::Environment });
+            }
         }
         for index in 0..config.known.len() {
             let name = config.known[index].name;
@@ -178,8 +203,19 @@ impl Config {
         Ok((config, mistakes))
     }
 
-    fn take_file(&mut self, path: &Arc<Path>, text: &str) -> Mistakes {
-        let (entries, malformed) = source::parse(path, text);
+    /// The names that stand in lists of names, wherever in the file the lists are.
+    fn listed(&self, entries: &[Entry], environment: &impl Fn(&str) -> Option<String>) -> Vec<Named> {
+        let written = |name: &str| {
+            let last = entries.iter().rfind(|entry| entry.name == name);
+            environment(name).or_else(|| last.map(|entry| entry.value.clone()))
+        };
+        let lists: Vec<String> =
+            self.known.iter().filter(|setting| setting.names).filter_map(|list| written(list.name)).collect();
+        let names = lists.iter().flat_map(|list| list.split(',')).map(str::trim);
+        names.map(|name| Named { name: name.to_string(), found: None }).collect()
+    }
+
+    fn take_file(&mut self, path: &Arc<Path>, entries: Vec<Entry>, malformed: Vec<Mistake>) -> Mistakes {
         let mut mistakes = Mistakes(malformed);
         for entry in entries {
             let origin = Origin::File { path: path.clone(), line: entry.line };
@@ -187,6 +223,7 @@ impl Config {
                 // As in the environment: what is empty is unset, and the last one wins.
                 Some(setting) if entry.value.is_empty() => drop(self.found.remove(setting.name)),
                 Some(setting) => drop(self.found.insert(setting.name, Found { value: entry.value, origin })),
+                None if self.is_named(&entry.name) => self.take_named(entry, origin),
                 None => mistakes.push(Mistake::new(
                     origin,
                     format!("{} is not a name that acmegw knows", Foreign(&entry.name)),
@@ -195,6 +232,18 @@ impl Config {
             }
         }
         mistakes
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.named.iter().any(|named| named.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Names in the file have no case: the value is for every spelling that is listed.
+    fn take_named(&mut self, entry: Entry, origin: Origin) {
+        for named in self.named.iter_mut().filter(|named| named.name.eq_ignore_ascii_case(&entry.name)) {
+            let found = Found { value: entry.value.clone(), origin: origin.clone() };
+            named.found = Some(found).filter(|found| !found.value.is_empty());
+        }
     }
 
     fn suggestion(&self, name: &str) -> String {
@@ -342,6 +391,24 @@ impl Config {
                 "write the secret into its first line",
             )),
         }
+    }
+
+    /// What the names of a list of names ([`Setting::names`]) stand for, each spelled as in the list:
+    /// the variable of exactly that name, the line of the file, or the setting of acmegw's that is called so.
+    pub fn named(&self, list: &str) -> Result<Vec<(String, Secret)>, Mistake> {
+        debug_assert!(self.setting(list).names);
+        self.list(list, |name| {
+            if !source::is_name(name) {
+                return Err("write names of letters, digits and underscores, with commas between them".to_string());
+            }
+            let named = self.named.iter().find(|named| named.name == name);
+            let found = named.and_then(|named| named.found.as_ref()).map(|found| found.value.as_str());
+            let ours = || self.known.iter().find(|setting| setting.name.eq_ignore_ascii_case(name));
+            match found.or_else(|| self.text(ours()?.name)) {
+                Some(value) => Ok((name.to_string(), Secret::new(value.to_string()))),
+                None => Err(format!("set {name}, in the environment or in the file, or remove it from {list}")),
+            }
+        })
     }
 
     fn setting(&self, name: &str) -> &Setting {

@@ -40,7 +40,8 @@ pub(super) fn parse(path: &Arc<Path>, text: &str) -> (Vec<Entry>, Vec<Mistake>) 
     (entries, mistakes)
 }
 
-fn is_name(text: &str) -> bool {
+/// Is it a name as variables of the environment have them?
+pub(super) fn is_name(text: &str) -> bool {
     let mut bytes = text.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')

@@ -57,18 +57,27 @@ impl ResolvesServerCert for Shows {
     }
 }
 
-struct Identity {
-    certificate: rustls::pki_types::CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
+/// A certificate and the key that belongs to it.
+pub(crate) struct Identity {
+    pub certificate: rustls::pki_types::CertificateDer<'static>,
+    pub key: PrivateKeyDer<'static>,
 }
 
-fn identity(name: &str) -> Identity {
+impl Identity {
+    pub fn pem(&self) -> String {
+        let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &self.certificate);
+        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
+    }
+}
+
+pub(crate) fn identity(name: &str) -> Identity {
     let made = rcgen::generate_simple_self_signed(vec![name.to_string()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     Identity { certificate: made.cert.der().clone(), key }
 }
 
-fn tls(shown: &Identity, signs: &Identity, version: &'static SupportedProtocolVersion) -> SocketAddr {
+/// A server of one connection that shows one certificate and signs with the key of another.
+pub(crate) fn tls(shown: &Identity, signs: &Identity, version: &'static SupportedProtocolVersion) -> SocketAddr {
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     let key = crypto.key_provider.load_private_key(signs.key.clone_key()).unwrap();
     let shows = Shows(Arc::new(CertifiedKey::new(vec![shown.certificate.clone()], key)));
@@ -83,7 +92,7 @@ fn tls(shown: &Identity, signs: &Identity, version: &'static SupportedProtocolVe
     })
 }
 
-fn url(address: SocketAddr) -> String {
+pub(crate) fn url(address: SocketAddr) -> String {
     format!("https://127.0.0.1:{}/", address.port())
 }
 
@@ -141,11 +150,7 @@ fn roots_believe_what_is_under_them_and_only_for_its_name() {
     std::fs::create_dir(&folder).unwrap();
     let path = folder.join("ca.pem");
     let (right, wrong) = (identity("127.0.0.1"), identity("another.example"));
-    let pem = |identity: &Identity| {
-        let base64 = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, &identity.certificate);
-        format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
-    };
-    std::fs::write(&path, pem(&right) + &pem(&wrong)).unwrap();
+    std::fs::write(&path, right.pem() + &wrong.pem()).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     let trust = Trust::Roots(roots_from_pem(&path).unwrap());
     std::fs::write(&path, "nothing").unwrap();
@@ -195,6 +200,11 @@ fn plain_http_goes_to_loopback_only_and_credentials_never_stand_in_the_address()
     ] {
         let said = base_url(bad).unwrap_err();
         assert!(said.contains(remedy) && !said.contains("hunter2"), "{bad}: {said}");
+    }
+    for (text, confidential) in
+        [("http://api.example", false), ("https://api.example", true), ("http://127.0.0.1:8000", true)]
+    {
+        assert_eq!(address(text).unwrap().is_confidential(), confidential, "{text}");
     }
 }
 
@@ -253,7 +263,8 @@ fn what_goes_wrong_is_told_apart() {
     let text = refusal(get(&Trust::System, &url(speaks_plain)));
     assert!(text.contains("plain http"), "{text}");
     let closes = serve(drop);
-    assert!(refusal(get(&Trust::System, &url(closes))).contains("handshake"));
+    let unshaken = get(&Trust::System, &url(closes));
+    assert!(matches!(&unshaken, Err(Unanswered::Connect(text)) if text.contains("handshake")));
 }
 
 #[test]

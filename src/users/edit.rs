@@ -108,3 +108,134 @@ impl Place {
         mistake(&self.path, 0, refusal)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+    use crate::users::hash::Hash;
+    use std::fs::{metadata, read_to_string, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    const LINE: &str = "alice:$8$AAECAwQFBgcICQoLDA0ODw$MzOOhrUHOP8zkhzDYswqN99FKYAcDOCwUaGU8yyqMF8\n";
+
+    fn hash() -> Hash {
+        Hash::parse(LINE[6..].trim_end()).ok().unwrap()
+    }
+
+    fn add(path: &Path, user: &str, create: bool) -> Result<(), Mistake> {
+        let mut edit = Edit::begin(path, create)?;
+        edit.users.set(user, hash());
+        edit.save()
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        look(path).unwrap_or_else(|fault| panic!("{fault}")).names().map(str::to_string).collect()
+    }
+
+    fn attributes(path: &Path) -> Attributes {
+        Attributes::of(&metadata(path).unwrap())
+    }
+
+    fn is_root(what: &str) -> bool {
+        let root = nix::unistd::geteuid().is_root();
+        if !root {
+            eprintln!("SKIPPED: only root can try {what}");
+        }
+        root
+    }
+
+    #[test]
+    fn the_file_is_replaced_and_never_written_over() {
+        let scratch = Scratch::new();
+        let path = scratch.file("acmepasswd", LINE);
+        // What a run that was killed left behind is no obstacle.
+        scratch.file("acmepasswd.new", "half a li");
+        let before = File::open(&path).unwrap();
+        add(&path, "bob", false).unwrap();
+        let text = sys::read_text(&path, before, FILE_LIMIT).unwrap();
+        assert_eq!(text, LINE, "who opened it before still reads the old one");
+        assert_eq!(names(&path), ["alice", "bob"]);
+        let mut files: Vec<_> = scratch.path().read_dir().unwrap().map(|file| file.unwrap().file_name()).collect();
+        files.sort();
+        assert_eq!(files, ["acmepasswd", "acmepasswd.lock"]);
+    }
+
+    #[test]
+    fn many_at_once_lose_nothing() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("acmepasswd");
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let path = &path;
+                scope.spawn(move || add(path, &format!("user{number}"), true).unwrap());
+            }
+        });
+        let mut names = names(&path);
+        names.sort();
+        assert_eq!(names, (0..8).map(|number| format!("user{number}")).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn owner_group_and_mode_are_kept() {
+        if !is_root("to keep another user's file") {
+            return;
+        }
+        let scratch = Scratch::new();
+        let path = scratch.file("acmepasswd", LINE);
+        chown(&path, Some(12345), Some(23456)).unwrap();
+        set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        add(&path, "bob", false).unwrap();
+        assert_eq!(attributes(&path), Attributes { owner: 12345, group: 23456, mode: 0o640 });
+        assert_eq!(names(&path), ["alice", "bob"]);
+    }
+
+    #[test]
+    fn a_new_file_and_its_lock_are_the_folder_owners_alone() {
+        if !is_root("to make another user's file") {
+            return;
+        }
+        let scratch = Scratch::new();
+        chown(scratch.path(), Some(12345), Some(23456)).unwrap();
+        let path = scratch.path().join("acmepasswd");
+        add(&path, "alice", true).unwrap();
+        let expected = Attributes { owner: 12345, group: 23456, mode: 0o600 };
+        assert_eq!(attributes(&path), expected);
+        assert_eq!(attributes(&scratch.path().join("acmepasswd.lock")), expected);
+    }
+
+    #[test]
+    fn links_lead_nowhere() {
+        let scratch = Scratch::new();
+        let target = scratch.file("target", LINE);
+        let path = scratch.path().join("acmepasswd");
+        symlink(&target, &path).unwrap();
+        for fault in [look(&path).err(), add(&path, "bob", true).err()] {
+            let fault = fault.unwrap().to_string();
+            assert!(fault.contains("symbolic link") && fault.contains("name the file that it points to"), "{fault}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        for name in ["acmepasswd.new", "acmepasswd.lock"] {
+            let _ = std::fs::remove_file(scratch.path().join(name));
+            symlink(&target, scratch.path().join(name)).unwrap();
+        }
+        assert!(add(&path, "bob", true).unwrap_err().to_string().contains("acmepasswd.lock is a symbolic link"));
+        std::fs::remove_file(scratch.path().join("acmepasswd.lock")).unwrap();
+        add(&path, "bob", true).unwrap();
+        assert_eq!(read_to_string(&target).unwrap(), LINE);
+    }
+
+    #[test]
+    fn a_faulty_file_is_not_touched() {
+        let scratch = Scratch::new();
+        let path = scratch.file("acmepasswd", &format!("{LINE}secret of another file\n"));
+        let fault = add(&path, "bob", true).unwrap_err().to_string();
+        assert!(fault.contains("acmepasswd:2: ") && !fault.contains("secret"), "{fault}");
+        scratch.file("acmepasswd", LINE);
+        set_permissions(&path, PermissionsExt::from_mode(0o622)).unwrap();
+        assert!(add(&path, "bob", true).unwrap_err().to_string().contains("chmod go-w"));
+        assert_eq!(read_to_string(&path).unwrap(), LINE);
+        assert!(add(&scratch.path().join("none/acmepasswd"), "bob", true).is_err());
+        assert!(add(&scratch.path().join("none"), "bob", false).unwrap_err().to_string().contains("does not exist"));
+    }
+}

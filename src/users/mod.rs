@@ -59,8 +59,12 @@ impl UsersFile {
     /// An error says that nobody's password can be judged, and what to do about it.
     pub fn verify(&self, user: &str, password: &Secret) -> Result<bool, Mistake> {
         let users = self.read()?;
-        self.derivations.fetch_add(1, Ordering::Relaxed);
-        Ok(users.verify(user, password))
+        let found = users.find(user);
+        // For a user who is not there the first one's hash is tried, so that the time does not tell
+        // (as long as all lines have the same number).
+        let tried = found.or_else(|| users.users().next().map(|(_, hash)| hash));
+        let matches = tried.is_some_and(|hash| self.derive(hash, password));
+        Ok(matches && found.is_some())
     }
 
     /// Can passwords be judged? For the start of the gateway and `-n`.
@@ -71,6 +75,11 @@ impl UsersFile {
     /// How many derivations were paid for so far.
     pub fn derivations(&self) -> u64 {
         self.derivations.load(Ordering::Relaxed)
+    }
+
+    fn derive(&self, hash: &Hash, password: &Secret) -> bool {
+        self.derivations.fetch_add(1, Ordering::Relaxed);
+        hash.matches(password)
     }
 
     fn read(&self) -> Result<Users, Mistake> {
@@ -119,15 +128,6 @@ impl Users {
             users.lines.push(line);
         }
         Ok(users)
-    }
-
-    /// Is it this user's password? For a user who is not there the derivation is the first user's,
-    /// so that the time does not tell (as long as all lines have the same number).
-    fn verify(&self, user: &str, password: &Secret) -> bool {
-        let found = self.find(user);
-        let judged = found.or_else(|| self.users().next().map(|(_, hash)| hash));
-        let matches = judged.is_some_and(|hash| hash.matches(password));
-        found.is_some() && matches
     }
 
     /// The names, in the order of the file.
@@ -187,5 +187,112 @@ impl Line {
 
     fn is_of(&self, user: &str) -> bool {
         self.user.as_ref().is_some_and(|(name, _)| name == user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scratch::Scratch;
+    use std::os::unix::fs::PermissionsExt;
+
+    // Made with Python 3.11, as in hash.rs: the password is "pässword: $with everything".
+    const ALICE: &str = "alice:$8$AAECAwQFBgcICQoLDA0ODw$MzOOhrUHOP8zkhzDYswqN99FKYAcDOCwUaGU8yyqMF8";
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_string())
+    }
+
+    fn right() -> Secret {
+        secret("pässword: $with everything")
+    }
+
+    #[test]
+    fn an_unknown_user_costs_a_derivation_too() {
+        let scratch = Scratch::new();
+        let file = UsersFile::at(scratch.file("acmepasswd", &format!("{ALICE}\n")));
+        assert_eq!(file.verify("alice", &right()), Ok(true));
+        assert_eq!(file.verify("alice", &secret("wrong")), Ok(false));
+        assert_eq!(file.derivations(), 2);
+        // The first user's password does not open the door for anybody else.
+        for unknown in ["bob", "", "Alice", "alice:", "alic"] {
+            assert_eq!(file.verify(unknown, &right()), Ok(false), "{unknown:?}");
+        }
+        assert_eq!(file.derivations(), 7);
+    }
+
+    #[test]
+    fn changes_are_seen_without_a_restart() {
+        let scratch = Scratch::new();
+        let file = UsersFile::at(scratch.file("acmepasswd", &format!("{ALICE}\n")));
+        assert_eq!(file.verify("alice", &right()), Ok(true));
+        scratch.file("acmepasswd", &ALICE.replace("alice", "bob"));
+        assert_eq!(file.verify("alice", &right()), Ok(false));
+        assert_eq!(file.verify("bob", &right()), Ok(true));
+    }
+
+    #[test]
+    fn a_file_that_is_not_in_order_closes_the_gate_and_says_where() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("acmepasswd");
+        let fault = |text: &str| {
+            scratch.file("acmepasswd", text);
+            let file = UsersFile::at(path.clone());
+            let fault = file.verify("alice", &right()).unwrap_err().to_string();
+            assert_eq!(file.check().unwrap_err().to_string(), fault);
+            assert_eq!(file.derivations(), 0, "nothing is derived for nothing");
+            fault.strip_prefix(&path.display().to_string()).unwrap().to_string()
+        };
+        assert!(fault("").contains(": holds no user: acmegw passwd -f "));
+        assert!(fault("# alice:\n\n").contains("holds no user"));
+        assert!(fault(&format!("{ALICE}\nhunter2\n")).starts_with(":2: not a line of the form"));
+        assert!(!fault(&format!("{ALICE}\nhunter2\n")).contains("hunter2"));
+        assert!(fault(&format!("{ALICE}\nbob:$1$abc$def\n")).starts_with(":2: neither $8$"));
+        assert!(fault(&format!("{ALICE}\n:{}\n", &ALICE[6..])).starts_with(":2: not a line"));
+        assert!(fault(&format!("#\n{ALICE}\n{ALICE}\n")).starts_with(":3: this user is there twice"));
+        assert!(fault(&format!("{ALICE}\n#{}\n", "x".repeat(LINE_LIMIT))).starts_with(":2: longer than 1024"));
+        assert!(fault(&format!("{ALICE}\n{}", "#\n".repeat(1 << 19))).contains("longer than 1048576 bytes"));
+        scratch.file("acmepasswd", ALICE);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
+        assert!(UsersFile::at(path.clone()).check().unwrap_err().to_string().contains("chmod go-w"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(UsersFile::at(path).verify("alice", &right()).is_err());
+    }
+
+    #[test]
+    fn the_gateway_takes_no_file_of_a_third_user() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can try a file of another user");
+            return;
+        }
+        let scratch = Scratch::new();
+        let path = scratch.file("acmepasswd", ALICE);
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(UsersFile::at(path).check().unwrap_err().to_string().contains("belongs to user 12345"));
+    }
+
+    #[test]
+    fn what_is_not_changed_stays_byte_for_byte() {
+        let text = format!("# who\r\n\n{ALICE}\r\nbob smith{}\n  \n", &ALICE[5..]);
+        let mut users = Users::parse(&text).unwrap_or_else(|(line, _)| panic!("line {line}"));
+        assert_eq!(users.names().collect::<Vec<_>>(), ["alice", "bob smith"]);
+        assert_eq!(users.text(), text);
+        let hash = || Hash::parse(&ALICE[6..]).ok().unwrap();
+        users.set("carol", hash());
+        users.set("bob smith", hash());
+        users.remove("alice");
+        let carol = ALICE.replace("alice", "carol");
+        assert_eq!(users.text(), format!("# who\r\n\nbob smith{}\n  \n{carol}\n", &ALICE[5..]));
+    }
+
+    #[test]
+    fn names_of_new_users_fit_the_file_and_the_header() {
+        let long = "x".repeat(NAME_LIMIT + 1);
+        for bad in ["", "a:b", "a$b", "a b", " a", "a\t", "a\n", "\u{7f}", "jörg", "#a", &long] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+        for good in ["alice", "a@example.com", "a-b_c.d", "-", &long[1..]] {
+            assert_eq!(check_name(good), Ok(()), "{good:?}");
+        }
     }
 }

@@ -34,10 +34,13 @@ fn teardown_without_a_value_removes_all_that_this_caller_set_there() {
     for (who, value) in [("alice:a", &values[0]), ("alice:a", &values[1]), ("bob:b", &values[2])] {
         assert_eq!(gateway.post_as(Some(who), &body("setup", "example.com", value)).status, 201);
     }
-    for without in [r#"{"argument":"teardown","domain_name":"example.com"}"#.to_string(), body("teardown", "example.com", "")] {
+    for without in
+        [r#"{"argument":"teardown","domain_name":"example.com"}"#.to_string(), body("teardown", "example.com", "")]
+    {
         assert_eq!(gateway.post_as(Some("alice:a"), &without).status, 200);
     }
-    let removed: Vec<_> = gateway.changes().lines().filter(|line| line.starts_with("teardown")).map(str::to_string).collect();
+    let removed: Vec<_> =
+        gateway.changes().lines().filter(|line| line.starts_with("teardown")).map(str::to_string).collect();
     let expected = values[..2].iter().map(|value| format!("teardown _acme-challenge.example.com {value}"));
     assert_eq!(removed, expected.collect::<Vec<_>>(), "each of hers once, and not his");
 }
@@ -63,9 +66,21 @@ fn bad_input_has_its_answer_and_reaches_no_provider() {
         (400, format!(r#"{{"domain_name":"example.com","challenge_content":"{VALUE}"}}"#), "argument is missing"),
         (400, format!(r#"{{"argument":"setup","challenge_content":"{VALUE}"}}"#), "domain_name is missing"),
         (400, r#"{"argument":"setup","domain_name":"example.com"}"#.into(), "challenge_content is missing"),
-        (400, format!(r#"{{"argument":1,"domain_name":"example.com","challenge_content":"{VALUE}"}}"#), "argument is not a text"),
-        (400, format!(r#"{{"argument":"setup","domain_name":["example.com"],"challenge_content":"{VALUE}"}}"#), "domain_name is not"),
-        (400, r#"{"argument":"setup","domain_name":"example.com","challenge_content":{}}"#.into(), "challenge_content is not"),
+        (
+            400,
+            format!(r#"{{"argument":1,"domain_name":"example.com","challenge_content":"{VALUE}"}}"#),
+            "argument is not a text",
+        ),
+        (
+            400,
+            format!(r#"{{"argument":"setup","domain_name":["example.com"],"challenge_content":"{VALUE}"}}"#),
+            "domain_name is not",
+        ),
+        (
+            400,
+            r#"{"argument":"setup","domain_name":"example.com","challenge_content":{}}"#.into(),
+            "challenge_content is not",
+        ),
         (400, body("", "example.com", VALUE), "none of setup"),
         (400, body("Setup", "example.com", VALUE), "none of setup"),
         (400, body("delete", "example.com", VALUE), "none of setup"),

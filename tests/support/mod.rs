@@ -179,7 +179,8 @@ impl Gateway {
 
     pub fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
         let length = body.len();
-        let text = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        let text =
+            format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         self.send(text.as_bytes())
     }
 
