@@ -159,8 +159,9 @@ fn a_gateway_that_cannot_be_reached_is_asked_again_until_patience_ends() {
 
 #[test]
 fn a_gateway_that_wants_longer_than_patience_is_not_waited_for() {
-    let (uri, _requests) = stand_in(&["HTTP/1.1 503 Busy\r\nRetry-After: 61\r\nContent-Length: 0\r\n\r\n"]);
-    let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+    let (uri, _requests) = stand_in(&["HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"]);
+    let patience = Patience { total: Duration::from_secs(1), ..PATIENT };
+    let said = ask(&[("API_URI", &uri)], patience).unwrap_err();
     assert!(said.contains("too busy") && !said.contains("asked"), "{said}");
 }
 
@@ -240,7 +241,8 @@ fn the_gateway_s_certificate_is_checked_as_configured() {
 fn a_refusal_of_tls_is_not_asked_again() {
     let server = identity("127.0.0.1");
     let uri = url(tls(&server, &server, &rustls::version::TLS13));
-    let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+    let patience = Patience { total: Duration::from_secs(1), ..PATIENT };
+    let said = ask(&[("API_URI", &uri)], patience).unwrap_err();
     assert!(said.contains("set API_PIN to") && !said.contains("asked"), "{said}");
 }
 
