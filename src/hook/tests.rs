@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -10,7 +11,7 @@ use crate::challenge::{Name, Value};
 use crate::config::Search;
 use crate::deadline::Deadline;
 use crate::http::pin_of;
-use crate::http::tests::{Identity, identity, tls, url};
+use crate::http::tests::{Identity, identity, nobody_listens, tls, url};
 
 const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw";
 const DONE: &str = "HTTP/1.1 201 Created\r\nX-Request-Id: 1f-12\r\nContent-Length: 2\r\n\r\nOK";
@@ -150,7 +151,7 @@ fn a_gateway_that_is_briefly_away_is_asked_again() {
 
 #[test]
 fn a_gateway_that_cannot_be_reached_is_asked_again_until_patience_ends() {
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let (nobody, _taken) = nobody_listens();
     let patience = Patience { total: Duration::from_millis(100), ..PATIENT };
     let said = ask(&[("API_URI", &format!("http://{nobody}"))], patience).unwrap_err();
     assert!(said.starts_with("setup example.com: cannot connect to 127.0.0.1:"), "{said}");
@@ -224,8 +225,10 @@ fn the_gateway_s_certificate_is_checked_as_configured() {
     let folder = Folder::new("tls");
     let (server, other) = (identity("127.0.0.1"), identity("127.0.0.1"));
     let (own, foreign) = (folder.file("own.pem"), folder.file("foreign.pem"));
-    std::fs::write(&own, server.pem()).unwrap();
-    std::fs::write(&foreign, other.pem()).unwrap();
+    for (path, identity) in [(&own, &server), (&foreign, &other)] {
+        std::fs::write(path, identity.pem()).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+    }
     let (own, foreign) = (own.to_str().unwrap(), foreign.to_str().unwrap());
     let pin = |identity: &Identity| pin_of(&identity.certificate).unwrap().to_string();
     for written in [("API_CA", own), ("API_PIN", &pin(&server)), ("API_INSECURE", "yes")] {

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -150,6 +151,7 @@ fn roots_believe_what_is_under_them_and_only_for_its_name() {
     let path = folder.join("ca.pem");
     let (right, wrong) = (identity("127.0.0.1"), identity("another.example"));
     std::fs::write(&path, right.pem() + &wrong.pem()).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     let trust = Trust::Roots(roots_from_pem(&path).unwrap());
     std::fs::write(&path, "nothing").unwrap();
     let empty = roots_from_pem(&path).unwrap_err();
@@ -228,21 +230,30 @@ fn an_error_status_is_an_answer_with_its_body_and_its_retry_after() {
     assert_eq!(answer.body, b"wait");
 }
 
+/// An address that is taken, so that no other test gets it, and on which nobody listens.
+pub(crate) fn nobody_listens() -> (String, std::os::fd::OwnedFd) {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
+    use std::os::fd::AsRawFd;
+    let taken = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();
+    bind(taken.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
+    let address: SockaddrIn = getsockname(taken.as_raw_fd()).unwrap();
+    (address.to_string(), taken)
+}
+
 #[test]
 fn what_goes_wrong_is_told_apart() {
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let connect = get(&Trust::System, &format!("http://{nobody}/"));
-    assert!(matches!(&connect, Err(Unanswered::Connect(text)) if text.contains(&nobody.to_string())));
+    let nobody = nobody_listens();
+    let connect = get(&Trust::System, &format!("http://{}/", nobody.0));
+    assert!(matches!(&connect, Err(Unanswered::Connect(text)) if text.contains(&nobody.0)));
 
-    let late = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let request = Request::get(format!("http://{}/", late.local_addr().unwrap()));
-    // The system's roots take longer to read than this deadline.
     let agent = agent(&Trust::System, None);
-    let short = Deadline::after(Duration::from_millis(300));
-    assert!(matches!(agent.send(request, None, short), Err(Unanswered::Late(_))));
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let request = Request::get(format!("http://{}/", silent.local_addr().unwrap()));
+    let late = agent.send(request, None, Deadline::after(Duration::from_millis(300)));
+    assert!(matches!(late, Err(Unanswered::Late(_))), "{:?}", late.err());
 
-    let past = Deadline::after(Duration::ZERO);
-    let unsent = agent.send(Request::get("http://127.0.0.1:1/"), None, past);
+    let request = Request::get(format!("http://{}/", silent.local_addr().unwrap()));
+    let unsent = agent.send(request, None, Deadline::after(Duration::ZERO));
     assert!(matches!(unsent, Err(Unanswered::Connect(_))), "nothing was sent once the time is up");
 
     for garbage in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut"] {
