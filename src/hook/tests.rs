@@ -282,6 +282,20 @@ fn a_whole_call_is_logged_without_its_password() {
 }
 
 #[test]
+fn whoever_switches_the_certificate_check_off_is_warned_each_time() {
+    let folder = Folder::new("insecure");
+    let path = folder.file("log");
+    let (uri, _requests) = stand_in(&[DONE, DONE]);
+    let written =
+        [("API_URI", uri.as_str()), ("API_INSECURE", "yes"), ("DNS_DELAY", "0"), ("LOGFILE", path.to_str().unwrap())];
+    for _ in 0..2 {
+        run(Call { words: words("teardown example.com"), configtest: false }, config(&written)).unwrap();
+    }
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(log.matches("] warning: API_INSECURE = yes").count(), 2, "{log}");
+}
+
+#[test]
 fn an_event_succeeds_and_is_logged_whatever_else_is_wrong() {
     let folder = Folder::new("event");
     let path = folder.file("log");
