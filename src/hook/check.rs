@@ -26,19 +26,18 @@ pub fn run(
     let mut report = Report { out, failed: 0 };
     let (config, mut mistakes) = config.inspect_err(|_| report.failed("configuration", "see stderr"))?;
     let settings = Settings::read(&config, &mut mistakes);
-    match config.path("LOGFILE") {
-        Some(path) => match Logfile::check(&path) {
-            Ok(()) => report.ok("LOGFILE", path.display()),
-            Err(reason) => report.failed("LOGFILE", reason),
-        },
+    let settings = mistakes.finish(settings);
+    match (&settings, config.file()) {
+        (Err(_), _) => report.failed("configuration", "see stderr"),
+        (Ok(_), Some(path)) => report.ok("configuration", path.display()),
+        (Ok(_), None) => report.ok("configuration", "there is no file; taken from the environment"),
+    }
+    match config.path("LOGFILE").map(|path| (Logfile::check(&path), path)) {
+        Some((Ok(()), path)) => report.ok("LOGFILE", path.display()),
+        Some((Err(reason), _)) => report.failed("LOGFILE", reason),
         None => report.ok("LOGFILE", "none is set"),
     }
-    let settings = mistakes.finish(settings).inspect_err(|_| report.failed("configuration", "see stderr"))?;
-    match config.file() {
-        Some(path) => report.ok("configuration", path.display()),
-        None => report.ok("configuration", "there is no file; taken from the environment"),
-    }
-    gateway(settings.address, domain.as_ref(), &mut report);
+    gateway(settings?.address, domain.as_ref(), &mut report);
     match report.failed {
         0 => Ok(()),
         1 => Err(Failure::Failed("a check failed".to_string())),

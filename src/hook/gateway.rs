@@ -140,5 +140,5 @@ fn remedied(unanswered: &Unanswered) -> String {
         Unanswered::Tls(_) => "set API_PIN to the pin that the gateway logs at its start, or API_CA to its CA's file",
         Unanswered::Late(_) | Unanswered::Broken(_) => "see the gateway's log",
     };
-    format!("{unanswered}: {remedy}")
+    format!("{unanswered}; {remedy}")
 }

@@ -127,13 +127,13 @@ mod tests {
     }
 
     #[test]
-    fn links_fifos_folders_and_missing_folders_are_refused_without_waiting() {
+    fn links_fifos_devices_and_folders_are_refused_without_waiting() {
         let folder = Folder::new("refused");
         let (target, link, fifo) = (folder.file("target"), folder.file("link"), folder.file("fifo"));
         std::fs::write(&target, "").unwrap();
         symlink(&target, &link).unwrap();
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        for path in [link, fifo, folder.path().to_path_buf(), folder.file("missing/log")] {
+        for path in [link, fifo, "/dev/null".into(), folder.path().to_path_buf(), folder.file("missing/log")] {
             let log = Logfile::open(Some(&path));
             assert!(log.0.borrow().is_none(), "{}", path.display());
             log.note("goes nowhere");

@@ -98,3 +98,46 @@ fn trust(config: &Config) -> Result<Trust, Mistake> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::hook::tests::settings;
+
+    #[test]
+    fn settings_that_contradict_or_endanger_are_refused_and_show_no_secret() {
+        let pin = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let (uri, plain) = (("API_URI", "https://gw.example"), ("API_URI", "http://gw.example"));
+        let (user, password) = (("API_USER", "alice"), ("API_PASSWD", "hunter2"));
+        for (written, named) in [
+            (&[][..], "API_URI is not set"),
+            (&[("API_URI", "gw.example:8000")], "write it as https://HOST"),
+            (&[("API_URI", "https://alice:hunter2@gw.example")], "take name and password out"),
+            (&[plain, user, password], "in clear: write https://"),
+            (&[uri, user], "API_USER is set without a password"),
+            (&[uri, password], "API_PASSWD is set without a user"),
+            (&[uri, password, ("API_USER", "a:b")], "API_USER holds a colon"),
+            (&[uri, ("API_CA", "/nowhere/ca.pem")], "API_CA = /nowhere/ca.pem: cannot be read"),
+            (&[uri, ("API_PIN", "sha256//x")], "write it as sha256//BASE64"),
+            (&[uri, ("API_PIN", pin), ("API_CA", "/ca.pem")], "API_PIN and API_CA are both set"),
+            (&[uri, ("API_PIN", pin), ("API_INSECURE", "yes")], "would make API_CA and API_PIN void"),
+            (&[uri, ("API_INSECURE", "maybe")], "write one of"),
+            (&[uri, ("API_PROXY", "socks5://u:hunter2@h")], "write it as http://HOST:PORT"),
+            (&[uri, ("DNS_DELAY", "-1")], "a whole number from 0"),
+            (&[uri, ("DNS_DELAY", "5m")], "a whole number from 0"),
+        ] {
+            let said = settings(written).err().unwrap_or_else(|| panic!("{named}"));
+            assert!(said.contains(named) && !said.contains("hunter2"), "{named}: {said}");
+        }
+        assert_eq!(settings(&[uri]).unwrap().delay, Duration::from_secs(300));
+        assert_eq!(settings(&[plain, ("DNS_DELAY", "0")]).unwrap().delay, Duration::ZERO);
+        assert!(settings(&[("API_URI", "http://127.0.0.1:8000"), user, password]).is_ok());
+    }
+
+    #[test]
+    fn every_mistake_of_the_configuration_is_told() {
+        let said = settings(&[("API_USER", "alice"), ("DNS_DELAY", "x"), ("API_PIN", "y")]).err().unwrap();
+        assert_eq!(said.lines().count(), 4, "{said}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -10,7 +11,7 @@ use crate::challenge::{Name, Value};
 use crate::config::Search;
 use crate::deadline::Deadline;
 use crate::http::pin_of;
-use crate::http::tests::{Identity, identity, tls, url};
+use crate::http::tests::{Identity, identity, nobody_listens, tls, url};
 
 const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw";
 const DONE: &str = "HTTP/1.1 201 Created\r\nX-Request-Id: 1f-12\r\nContent-Length: 2\r\n\r\nOK";
@@ -67,7 +68,7 @@ fn config(written: &[(&str, &str)]) -> Result<(Config, Mistakes), Failure> {
     Config::load(SETTINGS, Vec::new(), environment, Search { named: None, file_name: "none", last: None })
 }
 
-fn settings(written: &[(&str, &str)]) -> Result<Settings, String> {
+pub fn settings(written: &[(&str, &str)]) -> Result<Settings, String> {
     let (config, mut mistakes) = config(written).unwrap();
     let settings = Settings::read(&config, &mut mistakes);
     mistakes.finish(settings).map_err(|failure| failure.to_string())
@@ -150,7 +151,7 @@ fn a_gateway_that_is_briefly_away_is_asked_again() {
 
 #[test]
 fn a_gateway_that_cannot_be_reached_is_asked_again_until_patience_ends() {
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+    let (nobody, _taken) = nobody_listens();
     let patience = Patience { total: Duration::from_millis(100), ..PATIENT };
     let said = ask(&[("API_URI", &format!("http://{nobody}"))], patience).unwrap_err();
     assert!(said.starts_with("setup example.com: cannot connect to 127.0.0.1:"), "{said}");
@@ -159,8 +160,9 @@ fn a_gateway_that_cannot_be_reached_is_asked_again_until_patience_ends() {
 
 #[test]
 fn a_gateway_that_wants_longer_than_patience_is_not_waited_for() {
-    let (uri, _requests) = stand_in(&["HTTP/1.1 503 Busy\r\nRetry-After: 61\r\nContent-Length: 0\r\n\r\n"]);
-    let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+    let (uri, _requests) = stand_in(&["HTTP/1.1 503 Busy\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"]);
+    let patience = Patience { total: Duration::from_secs(1), ..PATIENT };
+    let said = ask(&[("API_URI", &uri)], patience).unwrap_err();
     assert!(said.contains("too busy") && !said.contains("asked"), "{said}");
 }
 
@@ -223,8 +225,10 @@ fn the_gateway_s_certificate_is_checked_as_configured() {
     let folder = Folder::new("tls");
     let (server, other) = (identity("127.0.0.1"), identity("127.0.0.1"));
     let (own, foreign) = (folder.file("own.pem"), folder.file("foreign.pem"));
-    std::fs::write(&own, server.pem()).unwrap();
-    std::fs::write(&foreign, other.pem()).unwrap();
+    for (path, identity) in [(&own, &server), (&foreign, &other)] {
+        std::fs::write(path, identity.pem()).unwrap();
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+    }
     let (own, foreign) = (own.to_str().unwrap(), foreign.to_str().unwrap());
     let pin = |identity: &Identity| pin_of(&identity.certificate).unwrap().to_string();
     for written in [("API_CA", own), ("API_PIN", &pin(&server)), ("API_INSECURE", "yes")] {
@@ -240,44 +244,9 @@ fn the_gateway_s_certificate_is_checked_as_configured() {
 fn a_refusal_of_tls_is_not_asked_again() {
     let server = identity("127.0.0.1");
     let uri = url(tls(&server, &server, &rustls::version::TLS13));
-    let said = ask(&[("API_URI", &uri)], PATIENT).unwrap_err();
+    let patience = Patience { total: Duration::from_secs(1), ..PATIENT };
+    let said = ask(&[("API_URI", &uri)], patience).unwrap_err();
     assert!(said.contains("set API_PIN to") && !said.contains("asked"), "{said}");
-}
-
-#[test]
-fn settings_that_contradict_or_endanger_are_refused_and_show_no_secret() {
-    let pin = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-    let (uri, plain) = (("API_URI", "https://gw.example"), ("API_URI", "http://gw.example"));
-    let (user, password) = (("API_USER", "alice"), ("API_PASSWD", "hunter2"));
-    for (written, named) in [
-        (&[][..], "API_URI is not set"),
-        (&[("API_URI", "gw.example:8000")], "write it as https://HOST"),
-        (&[("API_URI", "https://alice:hunter2@gw.example")], "take name and password out"),
-        (&[plain, user, password], "in clear: write https://"),
-        (&[uri, user], "API_USER is set without a password"),
-        (&[uri, password], "API_PASSWD is set without a user"),
-        (&[uri, password, ("API_USER", "a:b")], "API_USER holds a colon"),
-        (&[uri, ("API_CA", "/nowhere/ca.pem")], "API_CA = /nowhere/ca.pem: cannot be read"),
-        (&[uri, ("API_PIN", "sha256//x")], "write it as sha256//BASE64"),
-        (&[uri, ("API_PIN", pin), ("API_CA", "/ca.pem")], "API_PIN and API_CA are both set"),
-        (&[uri, ("API_PIN", pin), ("API_INSECURE", "yes")], "would make API_CA and API_PIN void"),
-        (&[uri, ("API_INSECURE", "maybe")], "write one of"),
-        (&[uri, ("API_PROXY", "socks5://u:hunter2@h")], "write it as http://HOST:PORT"),
-        (&[uri, ("DNS_DELAY", "-1")], "a whole number from 0"),
-        (&[uri, ("DNS_DELAY", "5m")], "a whole number from 0"),
-    ] {
-        let said = settings(written).err().unwrap_or_else(|| panic!("{named}"));
-        assert!(said.contains(named) && !said.contains("hunter2"), "{named}: {said}");
-    }
-    assert_eq!(settings(&[uri]).unwrap().delay, Duration::from_secs(300));
-    assert_eq!(settings(&[plain, ("DNS_DELAY", "0")]).unwrap().delay, Duration::ZERO);
-    assert!(settings(&[("API_URI", "http://127.0.0.1:8000"), user, password]).is_ok());
-}
-
-#[test]
-fn every_mistake_of_the_configuration_is_told() {
-    let said = settings(&[("API_USER", "alice"), ("DNS_DELAY", "x"), ("API_PIN", "y")]).err().unwrap();
-    assert_eq!(said.lines().count(), 4, "{said}");
 }
 
 #[test]
@@ -310,6 +279,20 @@ fn a_whole_call_is_logged_without_its_password() {
     assert!(done.ends_with("] setup example.com: done, request 1f-12"), "{done}");
     assert!(failed.ends_with(&failure.to_string()) && failed.contains("] teardown example.com: "), "{failed}");
     assert!(!log.contains("hunter2") && !log.contains("aHVudGVyMg") && !log.contains(VALUE), "{log}");
+}
+
+#[test]
+fn whoever_switches_the_certificate_check_off_is_warned_each_time() {
+    let folder = Folder::new("insecure");
+    let path = folder.file("log");
+    let (uri, _requests) = stand_in(&[DONE, DONE]);
+    let written =
+        [("API_URI", uri.as_str()), ("API_INSECURE", "yes"), ("DNS_DELAY", "0"), ("LOGFILE", path.to_str().unwrap())];
+    for _ in 0..2 {
+        run(Call { words: words("teardown example.com"), configtest: false }, config(&written)).unwrap();
+    }
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(log.matches("] warning: API_INSECURE = yes").count(), 2, "{log}");
 }
 
 #[test]

@@ -231,7 +231,7 @@ fn an_error_status_is_an_answer_with_its_body_and_its_retry_after() {
 }
 
 /// An address that is taken, so that no other test gets it, and on which nobody listens.
-fn nobody_listens() -> (String, std::os::fd::OwnedFd) {
+pub(crate) fn nobody_listens() -> (String, std::os::fd::OwnedFd) {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, getsockname, socket};
     use std::os::fd::AsRawFd;
     let taken = socket(AddressFamily::Inet, SockType::Stream, SockFlag::empty(), None).unwrap();

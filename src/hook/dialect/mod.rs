@@ -25,7 +25,7 @@ pub enum Order {
 
 /// A row of the table: how one client speaks.
 pub struct Row {
-    /// For whom; as the manual lists it.
+    /// Who speaks like this, for people.
     pub client: &'static str,
     /// None: these are not this client's words.
     pub read: fn(&[&str]) -> Option<Result<Order, Failure>>,
@@ -51,7 +51,10 @@ pub fn read(words: &[OsString]) -> Result<Order, Failure> {
 fn unknown(verb: &str) -> Result<Order, Failure> {
     match verb.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
         true if !verb.is_empty() => Ok(Order::Unknown(verb.to_string())),
-        _ => Err(usage(format!("'{}' is not something that a hook is asked to do", Foreign(verb)))),
+        _ => {
+            let clients: Vec<_> = DIALECTS.iter().map(|row| row.client).collect();
+            Err(usage(format!("'{}' is nothing that {} asks a hook to do", Foreign(verb), clients.join(" or "))))
+        }
     }
 }
 
