@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -37,6 +38,8 @@ pub struct Auth {
     basic: Basic,
     hosts: Vec<IpNet>,
     users: Option<UsersFile>,
+    /// One derivation at a time: each takes 16 MiB and a core for some 50 ms.
+    derivation: Mutex<()>,
 }
 
 /// Somebody who may talk to us: a user whose password was right, or an allowed host.
@@ -56,7 +59,7 @@ pub enum Denied {
     /// They were wrong.
     WrongPassword { user: String },
     /// The users file cannot be used: nobody is admitted by password until it is mended.
-    Closed(String),
+    Closed(Mistake),
 }
 
 impl Auth {
@@ -82,7 +85,7 @@ impl Auth {
                 Some(UsersFile::at(mistakes.note(users::path(config).ok_or_else(nowhere))?))
             }
         };
-        Some(Auth { basic, hosts, users })
+        Some(Auth { basic, hosts, users, derivation: Mutex::default() })
     }
 
     /// Are passwords taken? Then they must not travel in the clear.
@@ -108,7 +111,7 @@ impl Auth {
         if self.basic == Basic::Required && !self.hosts.is_empty() && !allowed {
             return Err(Denied::Host(client.address()));
         }
-        match user(users, authorization) {
+        match self.user(users, authorization) {
             Ok(user) => Ok(Caller { user: Some(user), ..host }),
             Err(Denied::NoPassword) if allowed && self.basic == Basic::Sufficient => Ok(host),
             Err(denied) if allowed && self.basic == Basic::Sufficient => {
@@ -116,6 +119,16 @@ impl Auth {
                 Ok(host)
             }
             Err(denied) => Err(denied),
+        }
+    }
+
+    fn user(&self, users: &UsersFile, authorization: Option<&str>) -> Result<String, Denied> {
+        let (user, password) = authorization.and_then(credentials).ok_or(Denied::NoPassword)?;
+        let _turn = self.derivation.lock().unwrap_or_else(PoisonError::into_inner);
+        match users.verify(&user, &password) {
+            Ok(true) => Ok(user),
+            Ok(false) => Err(Denied::WrongPassword { user }),
+            Err(mistake) => Err(Denied::Closed(mistake)),
         }
     }
 }
@@ -147,15 +160,6 @@ impl fmt::Display for Denied {
             }
             Denied::Closed(reason) => write!(f, "nobody is admitted by password: {reason}"),
         }
-    }
-}
-
-fn user(users: &UsersFile, authorization: Option<&str>) -> Result<String, Denied> {
-    let (user, password) = authorization.and_then(credentials).ok_or(Denied::NoPassword)?;
-    match users.verify(&user, &password) {
-        Ok(true) => Ok(user),
-        Ok(false) => Err(Denied::WrongPassword { user }),
-        Err(error) => Err(Denied::Closed(error.to_string())),
     }
 }
 

@@ -7,15 +7,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fault, PROVIDERS, Provider, Receipt, Zone, openprovider};
+use super::{Fault, PROVIDERS, Provider, Receipt, Zone, embedded, exec, openprovider, rfc2136};
 use crate::challenge::{Name, Value};
 use crate::deadline::Deadline;
 use crate::gate::auth::Caller;
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 
-/// The fixtures, by the names of the rows.
-const FIXTURES: &[(&str, MakeFixture)] = &[(openprovider::ROW.name, openprovider::tests::fixture)];
+/// The fixtures, by the names of the rows: as many as there are rows, or it does not compile.
+const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
+    (embedded::ROW.name, embedded::tests::fixture),
+    (openprovider::ROW.name, openprovider::tests::fixture),
+    (rfc2136::ROW.name, rfc2136::tests::fixture),
+    (exec::ROW.name, exec::tests::fixture),
+];
 
 type MakeFixture = fn() -> Fixture;
 

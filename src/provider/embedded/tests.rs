@@ -5,6 +5,7 @@ use crate::dns::Rtype;
 use crate::dns::client::Client;
 use crate::gate::auth::Caller;
 use crate::gate::scope::Scope;
+use crate::provider::conformance::{Fixture, Stand};
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
@@ -17,8 +18,19 @@ fn built(written: &[(&'static str, &str)], ledger: &Arc<Ledger>) -> Result<Box<d
     mistakes.finish(provider).map_err(|failure| failure.to_string())
 }
 
-/// The provider, its ledger, through which a change has to go to be seen, and what a resolver sees.
-pub(in crate::provider) fn for_conformance() -> (Box<dyn Provider>, Arc<Ledger>, impl Fn(&Name) -> Vec<String>) {
+/// What the suite for all providers runs on: the ledger is the service, a resolver its owner.
+pub(in crate::provider) fn fixture() -> Fixture {
+    let (provider, ledger, resolver) = served();
+    let zones = &[
+        ("example.com", Some("_acme-challenge.example.com")),
+        ("www.example.com", Some("_acme-challenge.www.example.com")),
+    ];
+    let domains = &["example.com", "www.example.com", "a.b.c.example.com"];
+    Fixture { provider, ledger, stand: Box::new(resolver), domains, zones, foreign: 0, troubles: &[] }
+}
+
+/// The provider, its ledger, through which a change has to go to be seen, and a resolver.
+fn served() -> (Box<dyn Provider>, Arc<Ledger>, Client) {
     let ledger = Arc::new(Ledger::default());
     let embedded = Embedded {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
@@ -31,12 +43,13 @@ pub(in crate::provider) fn for_conformance() -> (Box<dyn Provider>, Arc<Ledger>,
     let listener = embedded.bind().unwrap();
     let client = Client::new(listener.addresses().unwrap()[0], None);
     listener.serve(embedded.zones()).unwrap();
-    let seen = move |owner: &Name| {
-        let mut values = client.ask(owner, Rtype::TXT, true, deadline()).unwrap().txt();
-        values.sort();
-        values
-    };
-    (Box::new(embedded), ledger, seen)
+    (Box::new(embedded), ledger, client)
+}
+
+impl Stand for Client {
+    fn held(&self, owner: &Name) -> Vec<String> {
+        self.ask(owner, Rtype::TXT, true, deadline()).unwrap().txt()
+    }
 }
 
 fn deadline() -> Deadline {
@@ -45,7 +58,8 @@ fn deadline() -> Deadline {
 
 #[test]
 fn what_the_ledger_has_as_made_is_what_a_resolver_sees() {
-    let (provider, ledger, seen) = for_conformance();
+    let (provider, ledger, resolver) = served();
+    let seen = |owner: &Name| resolver.held(owner);
     let scope = Scope::new(vec![Name::host("example.com").unwrap()]);
     let domain = Name::host("www.example.com").unwrap();
     let grant = scope.challenge(&Caller::for_tests("alice"), &domain, deadline()).unwrap();

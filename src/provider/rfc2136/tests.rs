@@ -5,6 +5,7 @@ use crate::dns::primary::{self, Primary};
 use crate::gate::auth::Caller;
 use crate::gate::scope::{Grant, Scope};
 use crate::ledger::Ledger;
+use crate::provider::conformance::{Fixture, Stand};
 use crate::secret::Secret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,10 +51,29 @@ fn provider(primary: &Primary) -> Box<dyn Provider> {
     built(&primary.address.to_string(), "acmegw-key", SECRET, "").unwrap()
 }
 
-/// The provider before a fresh server, and what that server holds at a name.
-pub(in crate::provider) fn for_conformance() -> (Box<dyn Provider>, impl Fn(&Name) -> Vec<String>) {
+/// What the suite for all providers runs on.
+pub(in crate::provider) fn fixture() -> Fixture {
     let primary = primary(primary::Fault::None);
-    (provider(&primary), move |owner: &Name| primary.values(owner))
+    Fixture {
+        provider: provider(&primary),
+        ledger: Arc::new(Ledger::default()),
+        stand: Box::new(primary),
+        domains: &["example.com", "www.example.com", "a.b.c.d.example.com"],
+        zones: &[("a.b.example.com", Some("example.com")), ("example.net", None)],
+        foreign: 300,
+        // Its troubles are shown below, where the stand-in's own faults are.
+        troubles: &[],
+    }
+}
+
+impl Stand for Primary {
+    fn held(&self, owner: &Name) -> Vec<String> {
+        self.values(owner)
+    }
+
+    fn plant(&self, owner: &Name, values: &[String]) {
+        values.iter().for_each(|value| self.insert(owner, value));
+    }
 }
 
 fn deadline() -> Deadline {
@@ -82,32 +102,6 @@ fn faults(fault: primary::Fault) -> (Result<Zone, Fault>, Result<Receipt, Fault>
     let (provider, short) = (provider(&primary), Duration::from_millis(300));
     let patience = || if fault == primary::Fault::Silent { Deadline::after(short) } else { deadline() };
     (provider.zone(grant.owner(), patience()), apply(&*provider, grant.setup(value("a")), patience()))
-}
-
-#[test]
-fn one_value_is_added_and_one_removed_and_the_others_stay() {
-    let (primary, grant) = (primary(primary::Fault::None), grant("example.com"));
-    let (provider, owner) = (provider(&primary), grant.owner());
-    primary.insert(owner, "a stranger's");
-    for letter in ["a", "b"] {
-        apply(&*provider, grant.setup(value(letter)), deadline()).unwrap();
-    }
-    assert_eq!(primary.values(owner), ["a stranger's", &"a".repeat(43), &"b".repeat(43)]);
-    apply(&*provider, grant.teardown(value("a")), deadline()).unwrap();
-    assert_eq!(primary.values(owner), ["a stranger's", &"b".repeat(43)]);
-}
-
-#[test]
-fn what_is_there_is_set_again_and_what_is_gone_removed_again() {
-    let ((provider, held), grant) = (for_conformance(), grant("example.com"));
-    for _ in 0..2 {
-        apply(&*provider, grant.setup(value("a")), deadline()).unwrap();
-        assert_eq!(held(grant.owner()), ["a".repeat(43)]);
-    }
-    for _ in 0..2 {
-        apply(&*provider, grant.teardown(value("a")), deadline()).unwrap();
-        assert_eq!(held(grant.owner()), [""; 0]);
-    }
 }
 
 #[test]
