@@ -57,7 +57,7 @@ pub const SETTINGS: &[Setting] = &[Setting::new("DOTENV", "", "the configuration
 /// Where a value was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// The flag as it is written.
+    /// The long flag, without its hyphens.
     Argument(&'static str),
     Environment,
     File {
@@ -70,7 +70,7 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Origin::Argument(flag) => write!(f, "argument {flag}"),
+            Origin::Argument(flag) => write!(f, "argument --{flag}"),
             Origin::Environment => f.write_str("environment"),
             // Line 0 is the file itself.
             Origin::File { path, line: 0 } => write!(f, "{}", path.display()),
@@ -444,7 +444,7 @@ fn locate(search: Search<'_>, environment: Option<String>) -> Result<Option<Arc<
         )),
     };
     if let Some(path) = search.named {
-        return named_by(Origin::Argument("--dotenv"), path);
+        return named_by(Origin::Argument("dotenv"), path);
     }
     if let Some(path) = environment {
         return named_by(Origin::Environment, PathBuf::from(path));

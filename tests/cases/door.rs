@@ -1,1 +1,212 @@
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::support::{Folder, Gateway, PATIENCE, VALUE, body, reply};
+
+const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
+
+/// A gateway with a self-signed pair of its own making, on the embedded server.
+fn with_tls() -> Gateway {
+    let folder = Folder::new();
+    let state = folder.path("").display().to_string();
+    let dotenv = format!(
+        "LISTEN = 127.0.0.1:0\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nSTATE_DIR = {state}\n{HOSTS}\n"
+    );
+    Gateway::start_in(folder, &dotenv, &[])
+}
+
+/// The gateway's certificate as the only root, so that chain and name are checked.
+fn client(gateway: &Gateway) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(gateway.folder.path("cert.pem")).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(config), "127.0.0.1".try_into().unwrap()).unwrap();
+    StreamOwned::new(connection, gateway.connect())
+}
+
+fn request(text: &str) -> Vec<u8> {
+    format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
+}
+
+#[test]
+fn a_request_within_tls_is_answered_and_the_connection_ends_in_order() {
+    let gateway = with_tls();
+    let mut stream = client(&gateway);
+    stream.write_all(&request(&body("setup", "example.com", VALUE))).unwrap();
+    let mut answer = String::new();
+    // read_to_string fails where close_notify is missing.
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201 Created\r\n") && answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    assert_eq!(answer.to_ascii_lowercase().matches("\r\nserver:").count(), 0, "the engine is not to be seen: {answer}");
+}
+
+#[test]
+fn the_self_signed_pair_is_made_once_and_kept() {
+    let first = with_tls();
+    let (pin, pair) = (first.logged("API_PIN = "), (first.folder.read("cert.pem"), first.folder.read("key.pem")));
+    let folder = Folder::new();
+    let old = first.folder.path("").display().to_string();
+    let dotenv = first.folder.read("dotenv").replace(&old, &folder.path("").display().to_string());
+    folder.write("cert.pem", &pair.0);
+    folder.write("key.pem", &pair.1);
+    drop(first);
+    let again = Gateway::start_in(folder, &dotenv, &[]);
+    assert_eq!(again.logged("API_PIN = "), pin, "the pair beside the dotenv is taken");
+    use std::os::unix::fs::MetadataExt;
+    let fresh = with_tls();
+    assert_ne!(fresh.logged("API_PIN = "), pin);
+    assert_eq!(std::fs::metadata(fresh.folder.path("key.pem")).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn plain_http_on_the_tls_port_is_told_so_in_plain() {
+    let gateway = with_tls();
+    let reply = gateway.send(b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(reply.status, 400);
+    assert!(reply.detail().contains("https://"), "{reply:?}");
+}
+
+#[test]
+fn what_is_no_tls_and_what_breaks_off_harms_nobody() {
+    let gateway = with_tls();
+    for bytes in [&b""[..], b"\x16", b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff", &[0x16; 600]] {
+        let mut stream = gateway.connect();
+        let _ = stream.write_all(bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        assert_eq!(reply(&mut stream).status, 0);
+    }
+    let mut stream = client(&gateway);
+    stream.write_all(&request("x")).unwrap();
+    assert_eq!(reply(&mut stream).status, 400);
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte_and_expect_100_continue() {
+    let gateway = Gateway::start(HOSTS);
+    let text = body("setup", "example.com", VALUE);
+    let mut stream = gateway.connect();
+    stream.set_nodelay(true).unwrap();
+    for byte in request(&text) {
+        stream.write_all(&[byte]).unwrap();
+    }
+    assert_eq!(reply(&mut stream).status, 201);
+    let mut stream = gateway.connect();
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", text.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(text.as_bytes()).unwrap();
+    assert_eq!(reply(&mut stream).status, 201);
+}
+
+/// Two readers must never see two requests in what the door passes on as one.
+#[test]
+fn a_smuggled_request_reaches_nobody() {
+    let gateway = Gateway::start(HOSTS);
+    let evil = String::from_utf8(request(&body("setup", "example.com", VALUE))).unwrap();
+    for (framed, status) in [
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: {}\r\n\r\n{{}}{evil}",
+                2 + evil.len()
+            ),
+            400,
+        ),
+        (
+            format!(
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{evil}"
+            ),
+            411,
+        ),
+        (format!("GET /health HTTP/1.1\nHost: a\n\n{evil}"), 400),
+        (format!("GET /health HTTP/1.1\r\nHost: a\r\nX: y\n\n{evil}"), 400),
+        (format!("GET /health HTTP/1.1\r\nHost: a\r\n\r\n{evil}"), 200),
+        (format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}{evil}"), 400),
+    ] {
+        assert_eq!(gateway.send(framed.as_bytes()).status, status, "{framed}");
+    }
+    assert_eq!(gateway.changes(), "");
+}
+
+#[test]
+fn the_client_sees_an_early_error_and_not_a_reset() {
+    let gateway = Gateway::start(HOSTS);
+    let long = vec![b'x'; 48 * 1024];
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", long.len());
+    assert_eq!(gateway.send(&[head.as_bytes(), &long].concat()).status, 413);
+    assert_eq!(gateway.send(&[b"GET / HTTP/1.1\r\nHost: a\r\nX: ", long.as_slice()].concat()).status, 431);
+}
+
+#[test]
+fn a_burst_over_a_slow_provider_is_answered_to_the_last() {
+    let gateway = Gateway::start(&format!("{HOSTS}\nDNSAPI_DOMAINS = example.com"));
+    gateway.folder.write_mode("program", "#!/bin/sh\nsleep 0.02\n", 0o700);
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let ask = |number: usize| {
+            let gateway = &gateway;
+            scope.spawn(move || gateway.post(&body("setup", &format!("h{number}.example.com"), VALUE)).status)
+        };
+        let asked: Vec<_> = (0..100).map(ask).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    // A program knows no zones: 1 at work, 16 in line, the others are told to come back.
+    assert!(statuses.iter().all(|status| matches!(status, 201 | 503)), "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 201).count() >= 17, "{statuses:?}");
+    assert_eq!(gateway.post(&body("setup", "example.com", VALUE)).status, 201);
+}
+
+#[test]
+fn silent_connections_do_not_keep_others_out() {
+    let gateway = Gateway::start(HOSTS);
+    let silent: Vec<_> = (0..600).map(|_| gateway.connect()).collect();
+    for _ in 0..3 {
+        assert_eq!(gateway.request("GET", "/health", "", "").status, 200);
+    }
+    drop(silent);
+}
+
+#[test]
+fn a_request_that_is_not_whole_in_time_is_ended() {
+    let gateway = Gateway::start(HOSTS);
+    let mut stream = gateway.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    // A byte now and then gains no time.
+    let began = std::time::Instant::now();
+    let mut first = [0; 12];
+    while stream.read(&mut first).is_err() {
+        assert!(began.elapsed() < PATIENCE);
+        let _ = stream.write_all(b"X");
+    }
+    assert_eq!(&first, b"HTTP/1.1 408");
+}
+
+#[test]
+fn the_engines_socket_is_in_a_private_folder_that_goes_with_the_gateway() {
+    use std::os::unix::fs::MetadataExt;
+    let folder = Folder::new();
+    let runtime = folder.path("").display().to_string();
+    let dotenv =
+        format!("LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\n{HOSTS}\n");
+    let mut gateway = Gateway::start_in(folder, &dotenv, &[("RUNTIME_DIRECTORY", &runtime)]);
+    let folders = || {
+        let entries = std::fs::read_dir(&runtime).unwrap().map(|entry| entry.unwrap());
+        entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("acmegw-")).collect::<Vec<_>>()
+    };
+    let made = folders();
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].metadata().unwrap().mode() & 0o777, 0o700);
+    gateway.signal("TERM");
+    assert_eq!(gateway.ended(), Some(0));
+    assert_eq!(folders().len(), 0);
+}
