@@ -140,6 +140,11 @@ impl Server {
             }
             Err(error) => {
                 let mut answer = error.build_message(&message, MessageBuilder::new_vec()).unwrap().finish();
+                if let Fault::Clock(_) = self.fault {
+                    // As BIND's correct signature looks to the library: wrong (see [`super::tsig`]).
+                    let signature = answer.len() - 13;
+                    answer[signature] ^= 1;
+                }
                 if self.fault == Fault::BadSignature {
                     let error = answer.len() - 4;
                     answer[error..error + 2].copy_from_slice(&TsigRcode::BADSIG.to_int().to_be_bytes());
