@@ -135,7 +135,8 @@ impl Client {
         let socket = UdpSocket::bind(any).map_err(NoAnswer::Unreachable)?;
         // Connected, so that the system passes on only what comes from the server.
         socket.connect(self.server).map_err(NoAnswer::Unreachable)?;
-        let mut packet = [0; 65535];
+        // As much as was advertised; what is longer fails to parse or to verify.
+        let mut packet = [0; DATAGRAM as usize];
         for (number, patience) in PATIENCE.into_iter().enumerate() {
             let until = deadline.at_most(patience);
             match listen(&socket, request, until, &mut packet) {

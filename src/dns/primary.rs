@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use domain::base::iana::{Class, Opcode, Rcode, Rtype, TsigRcode};
 use domain::base::message_builder::{AdditionalBuilder, MessageBuilder};
+use domain::base::name::ToName;
 use domain::base::{Message, Record, Serial, Ttl};
 use domain::rdata::tsig::Time48;
 use domain::rdata::{AllRecordData, Soa, Txt};
@@ -139,6 +140,11 @@ impl Server {
             }
             Err(error) => {
                 let mut answer = error.build_message(&message, MessageBuilder::new_vec()).unwrap().finish();
+                if let Fault::Clock(_) = self.fault {
+                    // As BIND's correct signature looks to the library: wrong (see [`super::tsig`]).
+                    let signature = answer.len() - 13;
+                    answer[signature] ^= 1;
+                }
                 if self.fault == Fault::BadSignature {
                     let error = answer.len() - 4;
                     answer[error..error + 2].copy_from_slice(&TsigRcode::BADSIG.to_int().to_be_bytes());
@@ -159,18 +165,25 @@ impl Server {
         let rcode = match self.fault {
             Fault::Rcode(rcode) if update => rcode,
             _ if update => self.update(message),
+            _ if self.is_alias(question.qname()) => Rcode::NOERROR,
             _ if question.qname().ends_with(&self.zone) => Rcode::NXDOMAIN,
             _ => Rcode::REFUSED,
         };
         let mut answer = MessageBuilder::new_vec().start_answer(message, rcode).unwrap();
         answer.header_mut().set_aa(rcode != Rcode::REFUSED);
         let mut answer = answer.authority();
-        if rcode == Rcode::NXDOMAIN {
+        if rcode != Rcode::REFUSED && !update {
+            // As where the CNAME leads into another zone of the same server.
+            let elsewhere = WireName::vec_from_str("example.org").unwrap();
+            let zone = if rcode == Rcode::NOERROR { &elsewhere } else { &self.zone };
             let ttl = Ttl::from_secs(60);
-            let soa = Soa::new(&self.zone, &self.zone, Serial(1), ttl, ttl, ttl, ttl);
-            answer.push((&self.zone, ttl, soa)).unwrap();
+            answer.push((zone, ttl, Soa::new(zone, zone, Serial(1), ttl, ttl, ttl, ttl))).unwrap();
         }
         answer.additional()
+    }
+
+    fn is_alias(&self, name: &impl ToName) -> bool {
+        unwire(name).is_some_and(|name| self.aliases.contains(&name))
     }
 
     fn update(&self, message: &Message<Vec<u8>>) -> Rcode {
@@ -180,7 +193,7 @@ impl Server {
         for record in message.prerequisite().unwrap() {
             let record = record.unwrap();
             assert_eq!((record.class(), record.rtype(), record.rdlen()), (Class::NONE, Rtype::CNAME, 0));
-            if self.aliases.contains(&unwire(&record.owner()).unwrap()) {
+            if self.is_alias(&record.owner()) {
                 return Rcode::YXRRSET;
             }
         }

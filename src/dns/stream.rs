@@ -63,6 +63,16 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
+    fn a_message_that_is_too_long_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        client.write_all(&[2, 1]).unwrap();
+        let error = read(&mut stream, 512, Deadline::after(Duration::from_secs(20))).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
     fn a_byte_now_and_then_does_not_move_the_deadline() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut slow = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

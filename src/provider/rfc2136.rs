@@ -38,8 +38,7 @@ struct Rfc2136 {
 fn build(config: &Config, mistakes: &mut Mistakes, _: &Surroundings) -> Option<Box<dyn Provider>> {
     let name =
         |text: &str| Name::owner(text).map_err(|error| format!("write the name of the TSIG key; this is {error}"));
-    let required = |name| config.required(name, config.parse(name, Address::parse));
-    let server = mistakes.note(required("DNSAPI_URL"));
+    let server = mistakes.note(config.required("DNSAPI_URL", config.parse("DNSAPI_URL", Address::parse)));
     let key_name = mistakes.note(config.required("DNSAPI_USERNAME", config.parse("DNSAPI_USERNAME", name)));
     let secret = mistakes.note(config.required("DNSAPI_PASSWORD", config.secret("DNSAPI_PASSWORD")));
     let algorithm = mistakes.note(config.choice("DNSAPI_ALGORITHM", &ALGORITHMS)).flatten();

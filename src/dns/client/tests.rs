@@ -1,5 +1,6 @@
 use super::*;
 use crate::dns::primary::{Fault, Primary};
+use crate::dns::server::{Listener, Zones};
 use crate::dns::tsig::ALGORITHMS;
 use crate::secret::Secret;
 use std::net::TcpListener;
@@ -76,6 +77,8 @@ fn only_the_answer_to_this_question_counts() {
         };
         vec![
             b"scrap".to_vec(),
+            // An error without a question, to another id.
+            vec![query[0] ^ 1, query[1], 0x80, 5, 0, 0, 0, 0, 0, 0, 0, 0],
             query.to_vec(),
             // Another id; a query; another opcode; another name, type and class; records, but no question.
             changed(0, 1),
@@ -129,7 +132,16 @@ fn silence_ends_at_the_deadline_and_a_closed_port_at_once() {
 }
 
 #[test]
-fn a_cut_answer_is_fetched_whole_over_tcp() {
+fn a_long_answer_is_fetched_whole_over_tcp() {
+    let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+    let server = listener.addresses().unwrap()[0];
+    let values = |_: &Name| (0..30).map(|n| Value::parse(&format!("{n:043}")).unwrap()).collect();
+    listener.serve(Zones::new(&[name("example.com")], None, &[], Vec::new(), values)).unwrap();
+    assert_eq!(txt(server, GENEROUS).unwrap().txt().len(), 30);
+}
+
+#[test]
+fn a_cut_answer_to_a_signed_request_is_fetched_over_tcp() {
     let primary = Primary::start("example.com", &[], key("c2VjcmV0"), Fault::Truncating);
     let client = Client::new(primary.address, Some(key("c2VjcmV0")));
     assert_eq!(update(&client, Action::Setup, "a", GENEROUS).unwrap(), Rcode::NOERROR);

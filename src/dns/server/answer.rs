@@ -26,6 +26,9 @@ const ZONE_TTL: Ttl = Ttl::from_secs(60);
 /// What a client without EDNS takes over UDP (bytes; RFC 1035 section 4.2.1).
 const PLAIN_DATAGRAM: u16 = 512;
 
+/// Where the question begins (RFC 1035 section 4.1.1).
+const HEADER: usize = 12;
+
 /// How the query came, which bounds the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -205,7 +208,7 @@ impl<'a> Query<'a> {
         }
         let question = message.sole_question().map_err(|_| Rcode::FORMERR)?;
         // It is echoed byte for byte, and nothing stands before it that it could point to.
-        if question.qname().is_compressed() {
+        if !message.as_slice()[HEADER..].starts_with(question.qname().to_vec().as_slice()) {
             return Err(Rcode::FORMERR);
         }
         let mut edns = None;

@@ -118,6 +118,13 @@ fn the_zone_is_found_by_its_soa() {
 }
 
 #[test]
+fn a_cname_does_not_lead_into_the_zone_it_points_to() {
+    let primary = primary(primary::Fault::None);
+    let zone = provider(&primary).zone(grant("alias.example.com").owner(), deadline()).unwrap();
+    assert_eq!(zone.name, Some(domain()));
+}
+
+#[test]
 fn a_cname_in_the_way_is_refused_and_not_ignored() {
     let primary = primary(primary::Fault::None);
     let fault = apply(&*provider(&primary), grant("alias.example.com").setup(value("a")), deadline()).unwrap_err();

@@ -168,13 +168,15 @@ fn name_servers_and_addresses_as_configured() {
 }
 
 #[test]
-fn a_challenge_below_dns_zone_itself_is_found_both_ways() {
+fn a_challenge_below_dns_zone_itself_is_found_both_ways_and_is_an_apex() {
     let name = |text| Name::owner(text).unwrap();
     let values = |_: &Name| vec![Value::parse(&"a".repeat(43)).unwrap()];
     let zones = Zones::new(&[name("example.com")], Some(&name("acme.example.com")), &[], Vec::new(), values);
     for text in ["_acme-challenge.acme.example.com", "_acme-challenge.example.com.acme.example.com"] {
         let (flags, counts) = head(&zones.answer(&query(&labels(text), TXT), Transport::Tcp).unwrap());
         assert_eq!((flags, counts[2]), (0x8500, 0), "{text}");
+        let soa = zones.answer(&query(&labels(text), SOA), Transport::Tcp).unwrap();
+        assert_eq!(head(&soa), (0x8500, [1, 1, 0, 0]), "{text}");
     }
 }
 
@@ -262,7 +264,7 @@ fn other_opcodes_and_garbage_get_a_bare_header() {
         ("an answer that is not there", changed(7, 1), 0x8101),
         ("an additional record that is not there", changed(11, 1), 0x8101),
         ("a label of an unknown kind", changed(12, 0x80), 0x8101),
-        ("a name that points to the header", [&good[..12], &[0xc0, 0, 0, 16, 0, 1]].concat(), 0x8101),
+        ("a name that points to the header", [&good[..12], &[0xc0, 10, 0, 16, 0, 1]].concat(), 0x8101),
         ("a name that points to itself", [&good[..12], &[0xc0, 12, 0, 16, 0, 1]].concat(), 0x8101),
         ("the header alone", good[..12].to_vec(), 0x8101),
         ("half a question", good[..20].to_vec(), 0x8101),
