@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::config::Mistake;
+use crate::mistake::Mistake;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]

@@ -9,39 +9,32 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::challenge::{Action, Name, Value};
-use crate::gate::scope::Permit;
-use crate::provider::Fault;
+use crate::fault::Fault;
+use crate::gate::scope::{Permit, Record};
 
 /// The first and the longest pause before a failed removal is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
-/// One TXT value at one name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The name that was asked for.
-    pub domain: Name,
-    /// Where the TXT value is.
-    pub owner: Name,
-    pub value: Value,
-    /// Who set it: what [`crate::gate::auth::Caller::identity`] said.
-    pub caller: String,
+/// The records of one gateway, in memory.
+#[derive(Default)]
+pub struct Ledger {
+    lines: Mutex<BTreeMap<(Name, Value), Line>>,
+}
+
+/// A record and what became of it.
+struct Line {
+    record: Record,
     state: State,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// About to be made.
-    Intended,
+    Intended { since: Instant },
     /// Made, or perhaps made: the service did not say.
     Living { since: Instant },
     /// To be removed: a removal failed `tries` times.
     Due { tries: u32, next: Instant },
-}
-
-/// The records of one gateway, in memory.
-#[derive(Default)]
-pub struct Ledger {
-    records: Mutex<BTreeMap<(Name, Value), Record>>,
 }
 
 /// A change that is written down and not yet settled.
@@ -57,51 +50,51 @@ impl Ledger {
     ///
     /// None: there is nothing to do, because what the reaper wanted to take back was set again.
     pub fn intend<'a>(&'a self, permit: &'a Permit) -> Option<Entry<'a>> {
-        let mut records = self.records();
-        let known = records.get(&key(permit));
+        let (mut lines, now) = (self.lines(), Instant::now());
+        let known = lines.get(&key(permit));
         let is_new = known.is_none();
-        if permit.is_recall() && !known.is_some_and(|record| record.is_ripe(Instant::now(), Duration::ZERO)) {
+        if permit.is_recall() && !known.is_some_and(|line| line.state.is_due(now)) {
             return None;
         }
         if is_new && permit.action() == Action::Setup {
-            records.insert(key(permit), Record::of(permit, State::Intended));
+            lines.insert(key(permit), Line { record: permit.record(), state: State::Intended { since: now } });
         }
         Some(Entry { ledger: self, permit, is_new })
     }
 
     /// The values that `caller` set at `owner`.
     pub fn values(&self, owner: &Name, caller: &str) -> Vec<Value> {
-        self.at(owner, |record| record.caller == caller)
+        self.at(owner, |line| line.record.caller == caller)
     }
 
     /// What the embedded DNS server answers at `owner`.
     pub fn visible(&self, owner: &Name) -> Vec<Value> {
-        self.at(owner, |record| record.state != State::Intended)
+        self.at(owner, |line| !matches!(line.state, State::Intended { .. }))
     }
 
     /// What outlived `ttl`, and what a failed removal left behind and is to be tried again now.
+    /// All of it is due from now on.
     pub fn ripe(&self, ttl: Duration) -> Vec<Record> {
-        let now = Instant::now();
-        let mut records = self.records();
-        let ripe = records.values_mut().filter(|record| record.is_ripe(now, ttl));
-        ripe.map(|record| {
-            if let State::Living { .. } = record.state {
-                record.state = State::Due { tries: 0, next: now };
+        let (mut lines, now) = (self.lines(), Instant::now());
+        for line in lines.values_mut() {
+            if let State::Intended { since } | State::Living { since } = line.state
+                && now >= since + ttl
+            {
+                line.state = State::Due { tries: 0, next: now };
             }
-            record.clone()
-        })
-        .collect()
+        }
+        lines.values().filter(|line| line.state.is_due(now)).map(|line| line.record.clone()).collect()
     }
 
-    fn at(&self, owner: &Name, wanted: impl Fn(&Record) -> bool) -> Vec<Value> {
-        let records = self.records();
-        let here = records.values().filter(|record| record.owner == *owner && wanted(record));
-        here.map(|record| record.value.clone()).collect()
+    fn at(&self, owner: &Name, wanted: impl Fn(&Line) -> bool) -> Vec<Value> {
+        let lines = self.lines();
+        let here = lines.values().filter(|line| line.record.owner == *owner && wanted(line));
+        here.map(|line| line.record.value.clone()).collect()
     }
 
-    fn records(&self) -> MutexGuard<'_, BTreeMap<(Name, Value), Record>> {
+    fn lines(&self) -> MutexGuard<'_, BTreeMap<(Name, Value), Line>> {
         // Every change of the map is one call, so that a panic elsewhere leaves it whole.
-        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,62 +102,34 @@ impl Entry<'_> {
     /// Writes down how it went.
     pub fn settle<T>(self, outcome: &Result<T, Fault>) {
         let Entry { ledger, permit, is_new } = self;
-        let mut records = ledger.records();
-        match (permit.action(), outcome) {
-            (Action::Teardown, Ok(_)) => drop(records.remove(&key(permit))),
-            (Action::Teardown, Err(_)) => {
-                let record = records.entry(key(permit)).or_insert_with(|| Record::of(permit, State::Intended));
-                record.state = record.state.removal_failed();
-            }
-            (Action::Setup, Err(fault)) if fault.nothing_done() => {
-                if is_new {
-                    records.remove(&key(permit));
-                }
-            }
+        let (mut lines, now) = (ledger.lines(), Instant::now());
+        let state = match (permit.action(), outcome) {
+            (Action::Teardown, Ok(_)) => None,
+            (Action::Teardown, Err(_)) => Some(State::removal_failed(lines.get(&key(permit)), now)),
+            (Action::Setup, Err(fault)) if fault.nothing_done() && is_new => None,
+            (Action::Setup, Err(fault)) if fault.nothing_done() => return,
             // Perhaps made is as good as made: it has to be removed one day.
-            (Action::Setup, _) => {
-                records.insert(key(permit), Record::of(permit, State::Living { since: Instant::now() }));
-            }
+            (Action::Setup, _) => Some(State::Living { since: now }),
+        };
+        match state {
+            Some(state) => drop(lines.insert(key(permit), Line { record: permit.record(), state })),
+            None => drop(lines.remove(&key(permit))),
         }
-    }
-}
-
-impl Record {
-    fn of(permit: &Permit, state: State) -> Record {
-        Record {
-            domain: permit.domain().clone(),
-            owner: permit.owner().clone(),
-            value: permit.value().clone(),
-            caller: permit.caller().to_string(),
-            state,
-        }
-    }
-
-    fn is_ripe(&self, now: Instant, ttl: Duration) -> bool {
-        match self.state {
-            State::Intended => false,
-            State::Living { since } => !ttl.is_zero() && now >= since + ttl,
-            State::Due { next, .. } => now >= next,
-        }
-    }
-
-    #[cfg(test)]
-    pub fn for_tests(domain: &str) -> Record {
-        let domain = Name::host(domain).unwrap();
-        let value = Value::parse(&"v".repeat(43)).unwrap();
-        let state = State::Living { since: Instant::now() };
-        Record { owner: domain.challenge(), domain, value, caller: "test".to_string(), state }
     }
 }
 
 impl State {
-    fn removal_failed(self) -> State {
-        let tries = match self {
-            State::Due { tries, .. } => tries + 1,
+    fn is_due(self, now: Instant) -> bool {
+        matches!(self, State::Due { next, .. } if now >= next)
+    }
+
+    fn removal_failed(before: Option<&Line>, now: Instant) -> State {
+        let tries = match before.map(|line| line.state) {
+            Some(State::Due { tries, .. }) => tries + 1,
             _ => 0,
         };
         let pause = RETRY.0.saturating_mul(1 << tries.min(16)).min(RETRY.1);
-        State::Due { tries, next: Instant::now() + pause }
+        State::Due { tries, next: now + pause }
     }
 }
 

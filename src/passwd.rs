@@ -11,9 +11,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use crate::config::{Config, Mistake, Mistakes};
+use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::mistake::Mistake;
 use crate::secret::Secret;
 use crate::users::edit::{Edit, look};
 use crate::users::hash::Hash;

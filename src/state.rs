@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Mistake, Setting};
+use crate::config::{Config, Setting};
+use crate::mistake::Mistake;
 use crate::sys::{self, Refusal};
 
 pub const SETTINGS: &[Setting] = &[Setting::new(

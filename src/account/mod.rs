@@ -11,12 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::challenge::{Action, Name};
-use crate::config::{Config, Mistake, Mistakes, Setting};
+use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
+use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
-use crate::provider::{self, Fault, PROVIDERS, Provider, Receipt, Row, Surroundings, Zone};
+use crate::mistake::Mistake;
+use crate::provider::{self, PROVIDERS, Provider, Receipt, Row, Surroundings, Zone};
 use zone_lock::ZoneLocks;
 
 pub const SETTINGS: &[Setting] = &[

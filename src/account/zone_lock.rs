@@ -6,7 +6,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::deadline::Deadline;
-use crate::provider::{Fault, Zone};
+use crate::fault::Fault;
+use crate::provider::Zone;
 
 /// How many may stand in line for one zone besides the one whose turn it is.
 const WAITING: usize = 16;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Mistake, Origin};
+use crate::mistake::{Mistake, Origin};
 
 /// One `NAME = value` of the file, the name in upper case.
 #[derive(Debug, PartialEq, Eq)]

@@ -10,10 +10,11 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ipnet::IpNet;
 
-use crate::config::{Config, Mistake, Mistakes, Setting};
+use crate::config::{Config, Mistakes, Setting};
 use crate::foreign::Foreign;
 use crate::gate::peer::Client;
 use crate::gate::{contains, network};
+use crate::mistake::Mistake;
 use crate::secret::Secret;
 use crate::users::{self, UsersFile};
 

@@ -3,7 +3,6 @@
 use crate::challenge::{Action, Name, Value};
 use crate::deadline::Deadline;
 use crate::gate::auth::Caller;
-use crate::ledger::Record;
 
 /// The domains that may be touched, each with all that lies below it.
 pub struct Scope {
@@ -26,6 +25,18 @@ pub struct Permit {
     action: Action,
     value: Value,
     recall: bool,
+}
+
+/// One TXT value at one name, as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The name that was asked for.
+    pub domain: Name,
+    /// Where the TXT value is.
+    pub owner: Name,
+    pub value: Value,
+    /// Who set it: what [`Caller::identity`] said.
+    pub caller: String,
 }
 
 /// The name is not within the configured domains.
@@ -103,13 +114,14 @@ impl Permit {
         &self.value
     }
 
-    /// Who asked, as the ledger keeps it.
-    pub fn caller(&self) -> &str {
-        &self.grant.caller
-    }
-
     pub fn deadline(&self) -> Deadline {
         self.grant.deadline
+    }
+
+    /// What the permit is about, to be written down.
+    pub fn record(&self) -> Record {
+        let Grant { domain, owner, caller, .. } = self.grant.clone();
+        Record { domain, owner, value: self.value.clone(), caller }
     }
 
     /// Does the ledger ask, and not a client? Then only what is still due is removed.
@@ -140,7 +152,9 @@ mod tests {
     #[test]
     fn the_ledger_may_only_remove_and_only_what_is_still_ours() {
         let deadline = Deadline::after(Duration::from_secs(1));
-        let record = Record::for_tests("gone.example.net");
+        let domain = Name::host("gone.example.net").unwrap();
+        let value = Value::parse(&"v".repeat(43)).unwrap();
+        let record = Record { owner: domain.challenge(), domain, value, caller: "alice".to_string() };
         assert!(Scope::new(vec![Name::host("example.com").unwrap()]).recall(&record, deadline).is_err());
         let permit = Scope::new(vec![Name::host("example.net").unwrap()]).recall(&record, deadline).unwrap();
         assert_eq!(permit.action(), Action::Teardown);

@@ -5,8 +5,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::config::{Config, Mistake, Mistakes, Setting};
+use crate::config::{Config, Mistakes, Setting};
 use crate::http::{self, BaseUrl, Pin, Proxy, Trust};
+use crate::mistake::Mistake;
 use crate::secret::Secret;
 
 /// The names at the head of the predecessor's apache-mod_md.sh, and what TLS needs.

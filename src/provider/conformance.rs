@@ -7,9 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Fault, PROVIDERS, Provider, Receipt, Zone, embedded, exec, openprovider, rfc2136};
+use super::{PROVIDERS, Provider, Receipt, Zone, embedded, exec, openprovider, rfc2136};
 use crate::challenge::{Name, Value};
 use crate::deadline::Deadline;
+use crate::fault::Fault;
 use crate::gate::auth::Caller;
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;

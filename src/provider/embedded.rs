@@ -6,12 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{Fault, Provider, Receipt, Row, Surroundings, Zone};
+use super::{Provider, Receipt, Row, Surroundings, Zone};
 use crate::challenge::Name;
 use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
 use crate::dns::server::{Listener, Zones};
 use crate::failure::Failure;
+use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 

@@ -13,12 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use crate::challenge::Name;
-use crate::config::{Config, Mistake, Setting};
+use crate::config::{Config, Setting};
 use crate::deadline::Deadline;
+use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::scope::Permit;
+use crate::mistake::Mistake;
 use crate::program::{self, Ending};
-use crate::provider::{Fault, Provider, Receipt, Row, Zone};
+use crate::provider::{Provider, Receipt, Row, Zone};
 use crate::secret::Secret;
 use crate::sys::{self, Refusal};
 

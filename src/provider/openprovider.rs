@@ -10,10 +10,11 @@ mod api;
 use serde_json::{Value, json};
 
 use self::api::{Api, PAUSES, Problem, Session};
-use super::{Fault, Provider, Receipt, Row, Surroundings, Zone};
+use super::{Provider, Receipt, Row, Surroundings, Zone};
 use crate::challenge::{Action, Name, Value as Token};
 use crate::config::{Config, Mistakes};
 use crate::deadline::Deadline;
+use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::http::{self, BaseUrl, Trust, base_url};
 

@@ -3,7 +3,7 @@
 //!
 //! The zone is asked for, not configured. One TXT value is added or removed, never the whole RRset.
 
-use super::{Fault, Provider, Receipt, Row, Surroundings, Zone};
+use super::{Provider, Receipt, Row, Surroundings, Zone};
 use crate::challenge::Name;
 use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
@@ -11,6 +11,7 @@ use crate::dns::address::Address;
 use crate::dns::client::{Answer, Client, NoAnswer};
 use crate::dns::tsig::{ALGORITHMS, Key};
 use crate::dns::{Rcode, Rtype};
+use crate::fault::Fault;
 use crate::gate::scope::Permit;
 
 pub const ROW: Row = Row {

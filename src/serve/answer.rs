@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
+use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::auth::Denied;
 use crate::gate::scope::OutOfScope;
-use crate::provider::Fault;
 use crate::serve::framing::Malformed;
 
 /// An HTTP answer, before it is written.

@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
-use crate::config::{Config, Mistake, Setting};
+use crate::config::{Config, Setting};
 use crate::failure::Failure;
+use crate::mistake::Mistake;
 use crate::sys;
 
 pub const SETTINGS: &[Setting] = &[

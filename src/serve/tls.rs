@@ -12,9 +12,10 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Config, FILE_LIMIT, Mistake, Mistakes, Setting};
+use crate::config::{Config, FILE_LIMIT, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::http;
+use crate::mistake::{Mistake, Origin};
 use crate::state;
 use crate::sys;
 
@@ -101,7 +102,7 @@ fn names_in(folder: &Path) -> (PathBuf, PathBuf) {
 
 fn read_pair(certificate: PathBuf, key: &Path) -> Result<Pair, Mistake> {
     let wrong = |path: &Path, what: String, remedy: &str| {
-        Mistake::new(crate::config::Origin::Default, format!("{}: {what}", path.display()), remedy)
+        Mistake::new(Origin::Default, format!("{}: {what}", path.display()), remedy)
     };
     let text =
         |path: &Path| sys::read_trusted(path, FILE_LIMIT).map_err(|refusal| wrong(path, refusal.what, &refusal.remedy));

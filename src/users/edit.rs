@@ -8,8 +8,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{FILE_LIMIT, Mistake};
+use crate::config::FILE_LIMIT;
 use crate::folder::{Attributes, Folder};
+use crate::mistake::Mistake;
 use crate::sys::{self, Refusal};
 use crate::users::{Users, mistake};
 

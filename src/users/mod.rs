@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::{Config, FILE_LIMIT, Mistake, Origin, Setting};
+use crate::config::{Config, FILE_LIMIT, Setting};
+use crate::mistake::{Mistake, Origin};
 use crate::secret::Secret;
 use crate::sys::{self, Refusal};
 use hash::Hash;

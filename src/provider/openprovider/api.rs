@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::deadline::Deadline;
+use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::http::{Agent, Answer, BaseUrl, Request, Unanswered};
-use crate::provider::Fault;
 use crate::secret::Secret;
 
 /// "Authentication/Authorization Failed": the token is over, or the credentials are wrong.
