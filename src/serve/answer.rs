@@ -87,7 +87,8 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Problem {
         let detail = denied.to_string();
         match denied {
-            Denied::Host(_) => Problem::new(403, format!("{detail} of the gateway")),
+            // 401 is about who asks, 403 about what is asked for.
+            Denied::Host(_) => challenge(format!("{detail} of the gateway")),
             Denied::NoPassword => {
                 challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS"))
             }

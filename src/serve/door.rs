@@ -101,7 +101,13 @@ impl Door {
     }
 
     fn converse(&self, timed: Timed, peer: IpAddr, seat: &Seat, number: &str) -> io::Result<()> {
-        let Some(first) = timed.first_byte()? else { return Ok(()) };
+        let first = match timed.first_byte() {
+            Ok(Some(first)) => first,
+            // Somebody who looks whether we are there is not worth a line.
+            Ok(None) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let mut channel = match &self.tls {
             None => Channel::Plain(timed),
             Some(config) if first == TLS_HANDSHAKE => {
@@ -225,6 +231,12 @@ impl Channel {
     }
 
     fn answer(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Channel::Tls(stream) = self
+            && stream.conn.is_handshaking()
+        {
+            // Nobody to answer yet; to go on with the handshake would give it more time.
+            return Err(io::ErrorKind::TimedOut.into());
+        }
         self.timed().set_deadline(Deadline::after(ANSWER_TIME));
         match self {
             Channel::Plain(timed) => timed.write_all(bytes),

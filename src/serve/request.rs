@@ -24,6 +24,9 @@ pub struct Gateway {
     pub account: Account,
 }
 
+/// What the log calls a question whether we are there.
+const HEALTH: &str = "health";
+
 /// What the log line of a request says, gathered on the way.
 struct Event {
     client: String,
@@ -43,7 +46,12 @@ impl Gateway {
             Ok(answer) => (answer, String::new()),
             Err(problem) => (problem.answer(number), format!(": {}", Foreign(&problem.detail))),
         };
-        let level = if answer.status < 400 { log::Level::Info } else { log::Level::Warn };
+        let level = match answer.status {
+            400.. => log::Level::Warn,
+            // A monitor asks every few seconds.
+            _ if event.action == HEALTH => log::Level::Debug,
+            _ => log::Level::Info,
+        };
         let Event { client, user, action, name } = event;
         let (status, ms) = (answer.status, began.elapsed().as_millis());
         log::log!(
@@ -58,7 +66,7 @@ impl Gateway {
         event.client = client.address().to_string();
         let dialect = match dialect::route(ask)? {
             Route::Health => {
-                event.action = "health".to_string();
+                event.action = HEALTH.to_string();
                 return Ok(Answer::text(200, "OK\n"));
             }
             Route::May(domain) => {

@@ -27,7 +27,7 @@ impl Timed {
     pub fn first_byte(&self) -> io::Result<Option<u8>> {
         self.socket.set_read_timeout(Some(self.left()?))?;
         let mut byte = [0];
-        Ok((self.socket.peek(&mut byte)? == 1).then_some(byte[0]))
+        Ok((self.socket.peek(&mut byte).map_err(timed_out)? == 1).then_some(byte[0]))
     }
 
     /// Ends our side, and takes in what the client still sends, within bounds: closing over unread
