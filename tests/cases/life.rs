@@ -1,5 +1,4 @@
 use std::io::Write;
-use std::thread;
 
 use crate::support::{Folder, Gateway, VALUE, body, reply};
 
@@ -15,9 +14,7 @@ fn what_is_under_way_is_finished_after_sigterm() {
         let mut stream = gateway.connect();
         let text = body("setup", "example.com", VALUE);
         write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{text}", text.len()).unwrap();
-        while gateway.changes().is_empty() {
-            thread::yield_now();
-        }
+        gateway.wait_for_a_change();
         gateway.signal(signal);
         gateway.wait_for(&format!("SIG{signal}: ending, 1 requests are under way"));
         gateway.folder.write("go", "");

@@ -121,6 +121,15 @@ impl Gateway {
         }
     }
 
+    /// Waits until the provider has been asked for something.
+    pub fn wait_for_a_change(&self) {
+        let began = Instant::now();
+        while self.changes().is_empty() {
+            assert!(began.elapsed() < PATIENCE, "the provider was not asked");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
