@@ -36,13 +36,21 @@ e2e: all
 	$(CARGO) build --release --locked --examples
 	ACMEGW=$$(pwd)/$(BIN) sh tests/e2e/run
 
-install: all
+# Installs what `make` has built, so that root needs no cargo.
+install:
+	@test -x $(BIN) || { echo "$(BIN) is not there: run make first" >&2; exit 1; }
 	mkdir -p $(BINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(EXAMPLES)
 	install -m 0755 $(BIN) $(BINDIR)/acmegw
 	ln -sf acmegw $(BINDIR)/acmegw-hook
 	install -m 0644 man/*.5 $(MANDIR)/man5
 	install -m 0644 man/*.8 $(MANDIR)/man8
-	sh scripts/install-examples.sh $(PREFIX) $(DESTDIR)
+	install -m 0644 scripts/dotenv.* scripts/*.conf scripts/acmegw.service $(EXAMPLES)
+	install -m 0755 scripts/exec-example $(EXAMPLES)
+	if [ "$$(uname -s)" = FreeBSD ]; then \
+	    mkdir -p $(DESTDIR)$(PREFIX)/etc/rc.d && \
+	    sed 's,@PREFIX@,$(PREFIX),g' scripts/rc.d/acmegw.in >$(DESTDIR)$(PREFIX)/etc/rc.d/acmegw && \
+	    chmod 0755 $(DESTDIR)$(PREFIX)/etc/rc.d/acmegw; \
+	fi
 
 clean:
 	$(CARGO) clean

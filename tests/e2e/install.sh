@@ -1,0 +1,23 @@
+#!/bin/sh
+# `make install` puts program, manuals and examples where PREFIX and DESTDIR say,
+# with GNU make and BSD make alike, and what it puts there works.
+. "${0%/*}/lib.sh"
+need make bmake
+
+mkdir -p "$root/target/release" # the program under test may come from elsewhere
+[ -x "$root/target/release/acmegw" ] || cp "$ACMEGW" "$root/target/release/acmegw"
+for make in make bmake; do
+	dest=$T/$make
+	(cd "$root" && "$make" install DESTDIR="$dest" PREFIX=/opt/gw) >"$T/$make.log" 2>&1 || fail "$make install"
+	"$dest/opt/gw/bin/acmegw" --version | grep -q '^acmegw [0-9]' || fail "$make: the program does not run"
+	"$dest/opt/gw/bin/acmegw-hook" renewing example.test || fail "$make: acmegw-hook is no hook"
+	for page in acmegw.8 acmegw-serve.8 acmegw-hook.8 acmegw-passwd.8 acmegw.conf.5; do
+		[ -s "$dest/opt/gw/share/man/man${page##*.}/$page" ] || fail "$make: no $page"
+	done
+	for file in acmegw-hook.conf acmegw.service exec-example; do
+		[ -s "$dest/opt/gw/share/examples/acmegw/$file" ] || fail "$make: no $file"
+	done
+	ls "$dest"/opt/gw/share/examples/acmegw/dotenv.* >/dev/null || fail "$make: no dotenv"
+	[ -z "$(find "$dest" -type f -perm /022)" ] || fail "$make: files that others can write"
+done
+diff -r "$T/make" "$T/bmake" || fail "the two do not install the same"
