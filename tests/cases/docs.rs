@@ -120,8 +120,15 @@ fn help_and_readme_name_every_flag_of_the_manuals() {
 
 #[test]
 fn each_command_and_each_action_has_its_entry() {
-    let entries =
-        |page: &str| items(page).iter().flat_map(|item| after("Cm", item)).map(String::from).collect::<BTreeSet<_>>();
+    let entries = |page: &str| -> BTreeSet<String> {
+        let items = items(page);
+        items
+            .iter()
+            .filter(|item| item.starts_with("Cm "))
+            .flat_map(|item| after("Cm", item))
+            .map(String::from)
+            .collect()
+    };
     let overview = entries("man/acmegw.8");
     for command in cli::command().get_subcommands() {
         let name = command.get_name();
@@ -243,4 +250,22 @@ fn what_the_examples_hold_in_comments_are_names_too() {
             assert!(known.contains_key(written), "{name}: {written}");
         }
     }
+}
+
+/// A message that was reworded is no longer found by whoever looks it up at night.
+#[test]
+fn each_message_that_the_manual_explains_is_one_of_the_programs() {
+    let sources = sources(&path("src"));
+    let manual = text("man/acmegw.8");
+    let section = manual.split("\n.Sh ").find(|section| section.starts_with("DIAGNOSTICS\n")).unwrap();
+    let explained = section.lines().filter_map(|line| line.strip_prefix(".It "));
+    for message in explained.filter(|message| !message.starts_with("status ")) {
+        assert!(sources.contains(message), "nothing in src/ says '{message}'");
+    }
+}
+
+/// All that stands in the files of a folder and of those below it.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(&path).unwrap() }).collect()
 }
