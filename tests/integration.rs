@@ -8,6 +8,8 @@ mod cases {
     mod auth;
     /// What is refused at start, with file, line and remedy; which source wins.
     mod config;
+    /// Help, manuals, README and examples say what the program does.
+    mod docs;
     /// Framing, TLS and deadlines on the wire.
     mod door;
     /// `acmegw hook` against the gateway.

@@ -1,0 +1,271 @@
+//! What administrators read is held to what the program does: every flag and every configuration
+//! name stands in help, manual and README, whatever the manual documents exists, and acmegw itself
+//! takes each shipped example.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use acmegw::cli::{self, Tool};
+use acmegw::provider::PROVIDERS;
+
+use crate::support::{Folder, acmegw, run, stderr};
+
+/// The manual of all configuration names.
+const CONF: &str = "man/acmegw.conf.5";
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A command of the command line, as it is documented.
+struct Documented {
+    page: &'static str,
+    /// What is typed after `acmegw`.
+    words: &'static [&'static str],
+}
+
+const COMMANDS: [Documented; 4] = [
+    Documented { page: "man/acmegw.8", words: &[] },
+    Documented { page: "man/acmegw-serve.8", words: &["serve"] },
+    Documented { page: "man/acmegw-hook.8", words: &["hook"] },
+    Documented { page: "man/acmegw-passwd.8", words: &["passwd"] },
+];
+
+impl Documented {
+    /// The flags that the program takes, `-e` and `--dotenv` alike; aliases are not among them.
+    fn flags(&self) -> BTreeSet<String> {
+        let mut root = cli::command();
+        root.build();
+        let command = match self.words {
+            [] => &root,
+            [name, ..] => root.find_subcommand(name).unwrap(),
+        };
+        let long = |long: &str| format!("--{long}");
+        let both = command
+            .get_arguments()
+            .flat_map(|arg| [arg.get_short().map(|c| format!("-{c}")), arg.get_long().map(long)]);
+        both.flatten().collect()
+    }
+
+    /// The flags that the manual lists: `.It Fl e , Fl -dotenv Ar file`.
+    fn listed(&self) -> BTreeSet<String> {
+        items(self.page).iter().flat_map(|item| after("Fl", item)).map(|flag| format!("-{flag}")).collect()
+    }
+
+    fn help(&self) -> String {
+        let words = [self.words, &["--help"]].concat();
+        String::from_utf8(run(&words).stdout).unwrap()
+    }
+}
+
+/// The heads of a manual's lists.
+fn items(page: &str) -> Vec<String> {
+    text(page).lines().filter_map(|line| line.strip_prefix(".It ")).map(str::to_string).collect()
+}
+
+/// The arguments of an mdoc macro, one for each time it stands in the line.
+fn after<'a>(name: &str, line: &'a str) -> Vec<&'a str> {
+    let words: Vec<_> = line.split(' ').collect();
+    words.windows(2).filter(|pair| pair[0] == name).map(|pair| pair[1]).collect()
+}
+
+/// The words of a text as people type them, without the punctuation around them.
+fn words(text: &str) -> BTreeSet<String> {
+    let parts = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    parts.map(str::to_string).collect()
+}
+
+/// Every configuration name with its default, those of files with secrets included.
+fn settings() -> BTreeMap<String, &'static str> {
+    let known = acmegw::settings();
+    let files = known.iter().filter(|setting| setting.secret).map(|setting| (format!("{}_FILE", setting.name), ""));
+    files.chain(known.iter().map(|setting| (setting.name.to_string(), setting.default))).collect()
+}
+
+/// `.It Ev NAME`, or `.It Ev NAME Pq default Ql VALUE`.
+fn documented_settings() -> Vec<(String, String)> {
+    let items = items(CONF);
+    let settings = items.iter().filter_map(|item| item.strip_prefix("Ev "));
+    let setting = |item: &str| match item.split_once(" Pq default Ql ") {
+        Some((name, default)) => (name.to_string(), default.to_string()),
+        None => (item.to_string(), String::new()),
+    };
+    settings.map(setting).collect()
+}
+
+#[test]
+fn each_manual_lists_the_flags_of_its_command_and_no_others() {
+    for command in &COMMANDS {
+        assert_eq!(command.listed(), command.flags(), "{}", command.page);
+    }
+}
+
+#[test]
+fn help_and_readme_name_every_flag_of_the_manuals() {
+    let readme = words(&text("README.md"));
+    for command in &COMMANDS {
+        let help = words(&command.help());
+        for flag in command.listed() {
+            assert!(help.contains(&flag), "{flag} is not in the help of {:?}", command.words);
+            assert!(readme.contains(&flag), "{flag} of {} is not in README.md", command.page);
+        }
+    }
+}
+
+#[test]
+fn each_command_and_each_action_has_its_entry() {
+    let entries = |page: &str| -> BTreeSet<String> {
+        let items = items(page);
+        items
+            .iter()
+            .filter(|item| item.starts_with("Cm "))
+            .flat_map(|item| after("Cm", item))
+            .map(String::from)
+            .collect()
+    };
+    let overview = entries("man/acmegw.8");
+    for command in cli::command().get_subcommands() {
+        let name = command.get_name();
+        let page = format!("man/acmegw-{name}.8");
+        assert!(overview.contains(name) && path(&page).exists(), "{name}");
+        for action in command.get_arguments().flat_map(|argument| argument.get_possible_values()) {
+            // clap knows the two values of a switch.
+            let is_listed = entries(&page).contains(action.get_name());
+            assert!(is_listed || ["true", "false"].contains(&action.get_name()), "{page}: {}", action.get_name());
+        }
+    }
+}
+
+/// `.It Pa apache-mod_md.sh Ta Cm hook`
+#[test]
+fn each_documented_link_is_the_tool_that_the_manual_says() {
+    let items = items("man/acmegw.8");
+    let links: Vec<_> = items.iter().filter(|item| item.contains(" Ta Cm ")).collect();
+    assert_eq!(links.len(), 6);
+    for link in links {
+        let (name, tool) = (after("Pa", link)[0], after("Cm", link)[0]);
+        let word = if tool == "passwd" { "list" } else { "-n" };
+        let called = ["/usr/local/bin/".to_string() + name, word.to_string()].map(OsString::from);
+        let is = match cli::parse(called.into_iter()).unwrap().tool {
+            Tool::Serve { .. } => "serve",
+            Tool::Hook { .. } => "hook",
+            Tool::Passwd(_) => "passwd",
+        };
+        assert_eq!(is, tool, "{name}");
+    }
+}
+
+#[test]
+fn the_manual_lists_every_configuration_name_with_its_default_and_no_others() {
+    let documented = documented_settings();
+    let known = settings();
+    for (name, default) in &documented {
+        let actual = known.get(name).unwrap_or_else(|| panic!("{name} is in {CONF} and not in the program"));
+        assert_eq!(default, actual, "the default of {name}");
+    }
+    let listed: BTreeSet<_> = documented.iter().map(|(name, _)| name).collect();
+    let missing: Vec<_> = known.keys().filter(|name| !listed.contains(name)).collect();
+    assert!(missing.is_empty(), "not in {CONF}: {missing:?}");
+}
+
+#[test]
+fn the_readme_names_every_configuration_name() {
+    let readme = words(&text("README.md"));
+    let missing: Vec<_> = settings().into_keys().filter(|name| !readme.contains(name)).collect();
+    assert!(missing.is_empty(), "not in README.md: {missing:?}");
+}
+
+#[test]
+fn each_provider_is_described_and_its_state_told() {
+    let (manual, readme) = (text(CONF), text("README.md"));
+    for row in PROVIDERS {
+        let section = manual.split("\n.Ss ").find(|section| section.lines().next() == Some(row.name));
+        let section = section.unwrap_or_else(|| panic!("{} has no section in {CONF}", row.name));
+        let section = section.split("\n.Sh ").next().unwrap_or_default();
+        assert_eq!(section.contains("experimental"), row.experimental, "{CONF}, {}", row.name);
+        let line = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", row.name)));
+        let line = line.unwrap_or_else(|| panic!("{} has no line in README.md", row.name));
+        assert_eq!(line.contains("experimental"), row.experimental, "README.md, {}", row.name);
+    }
+}
+
+/// The shipped files whose names begin so, copied to where their owner and mode are right.
+fn examples(folder: &Folder, prefix: &str) -> Vec<String> {
+    let names = fs::read_dir(path("scripts")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+    for name in &names {
+        folder.write(name, &text(&format!("scripts/{name}")));
+    }
+    assert!(!names.is_empty(), "no {prefix} in scripts/");
+    names
+}
+
+#[test]
+fn the_gateway_takes_each_example_of_its_configuration() {
+    let folder = Folder::new();
+    let program = folder.write_mode("exec-example", &text("scripts/exec-example"), 0o700);
+    let names = examples(&folder, "dotenv.");
+    assert_eq!(names.len(), PROVIDERS.len(), "one example a provider: {names:?}");
+    for name in names {
+        let file = folder.path(&name);
+        let mut check = acmegw(&["serve", "-n", "-e", file.to_str().unwrap()]);
+        check.env("STATE_DIR", folder.path(""));
+        if name == "dotenv.exec" {
+            check.env("DNSAPI_PROGRAM", &program);
+        }
+        let output = check.output().unwrap();
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn the_hook_takes_the_example_of_its_configuration() {
+    let folder = Folder::new();
+    for name in examples(&folder, "acmegw-hook.conf") {
+        let file = folder.path(&name);
+        let mut check = acmegw(&["hook", "-n", "-e", file.to_str().unwrap()]);
+        // Nobody listens there: only the configuration is looked at.
+        check.env("API_URI", "https://127.0.0.1:1").env("LOGFILE", folder.path("log"));
+        let output = check.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains(&format!("configuration ok: {}", file.display())), "{said}{}", stderr(&output));
+    }
+}
+
+/// `# API_PIN = …`: whoever removes the `#` gets no unknown name.
+#[test]
+fn what_the_examples_hold_in_comments_are_names_too() {
+    let folder = Folder::new();
+    let known = settings();
+    for name in [examples(&folder, "dotenv."), examples(&folder, "acmegw-hook.conf")].concat() {
+        let text = text(&format!("scripts/{name}"));
+        let lines = text.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(" = "));
+        for (written, _) in lines.filter(|(written, _)| !written.contains(' ')) {
+            assert!(known.contains_key(written), "{name}: {written}");
+        }
+    }
+}
+
+/// A message that was reworded is no longer found by whoever looks it up at night.
+#[test]
+fn each_message_that_the_manual_explains_is_one_of_the_programs() {
+    let sources = sources(&path("src"));
+    let manual = text("man/acmegw.8");
+    let section = manual.split("\n.Sh ").find(|section| section.starts_with("DIAGNOSTICS\n")).unwrap();
+    let explained = section.lines().filter_map(|line| line.strip_prefix(".It "));
+    for message in explained.filter(|message| !message.starts_with("status ")) {
+        assert!(sources.contains(message), "nothing in src/ says '{message}'");
+    }
+}
+
+/// All that stands in the files of a folder and of those below it.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(&path).unwrap() }).collect()
+}
