@@ -6,7 +6,7 @@ pub mod auth;
 pub mod peer;
 pub mod scope;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -29,6 +29,15 @@ pub fn contains(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
+/// Who is held to account for an address: itself, or in IPv6 its network of 64 bits, all of which
+/// one machine may use (RFC 4291 section 2.5.4).
+pub fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +57,12 @@ mod tests {
         let networks = [network("192.0.2.0/24").unwrap()];
         assert!(contains(&networks, "::ffff:192.0.2.7".parse().unwrap()));
         assert!(!contains(&networks, "192.0.3.7".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_machine_cannot_get_away_within_its_network_of_64_bits() {
+        let same = |a: &str, b: &str| source(a.parse().unwrap()) == source(b.parse().unwrap());
+        assert!(same("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff") && same("192.0.2.7", "::ffff:192.0.2.7"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1") && !same("192.0.2.7", "192.0.2.8"));
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::config::{Config, Mistakes, Setting};
-use crate::gate::{contains, network};
+use crate::gate::{contains, network, source};
 
 pub const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -34,6 +34,11 @@ impl Proxies {
         let trusted = mistakes.note(config.list("ALLOWED_PROXIES", network));
         let header = mistakes.note(config.required("PROXY_XFF", config.parse("PROXY_XFF", header_name)));
         Some(Proxies { trusted: trusted?, header: header? })
+    }
+
+    /// Who is held to account for a connection; None: a trusted proxy, which brings those of many.
+    pub fn source(&self, peer: IpAddr) -> Option<IpAddr> {
+        (!contains(&self.trusted, peer)).then(|| source(peer))
     }
 
     /// Reads all lines of the header from the right to the first address that is not a trusted proxy.

@@ -23,10 +23,12 @@ use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::framing::{BODY_LIMIT, Head};
 
-/// Threads that carry out requests, and so the most that are in flight.
-pub const WORKERS: usize = 256;
 /// The header that carries the ticket; a client's own is dropped like every header we do not use.
 const TICKET: &str = "X-Ticket";
+/// How long the engine's socket may refuse connections, as FreeBSD does while its queue is full,
+/// and the pause before the next try. After that nobody is there any more.
+const QUEUE_TIME: Duration = Duration::from_secs(2);
+const QUEUE_PAUSE: Duration = Duration::from_millis(10);
 /// The longest answer of ours (bytes).
 const ANSWER_LIMIT: u64 = 64 * 1024;
 
@@ -79,8 +81,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the workers.
-    pub fn start<H>(forwarded: Vec<String>, handle: H) -> io::Result<Engine>
+    /// Starts the workers; the door has no more requests in flight than there are of them.
+    pub fn start<H>(workers: usize, forwarded: Vec<String>, handle: H) -> io::Result<Engine>
     where
         H: Fn(&Ask) -> Answer + Send + Sync + 'static,
     {
@@ -90,7 +92,7 @@ impl Engine {
         let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
         let passengers = Arc::new(Passengers::default());
         let (server, handle) = (Arc::new(server), Arc::new(handle));
-        for _ in 0..WORKERS {
+        for _ in 0..workers {
             let (server, handle, passengers) = (server.clone(), handle.clone(), passengers.clone());
             let worker = move || work(&server, &passengers, &*handle);
             thread::Builder::new().name("worker".to_string()).stack_size(STACK).spawn(worker)?;
@@ -117,7 +119,7 @@ impl Engine {
             head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
         }
         request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut stream = UnixStream::connect(&self.socket)?;
+        let mut stream = self.connect()?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         stream.write_all(&[request.as_bytes(), body].concat())?;
@@ -127,6 +129,21 @@ impl Engine {
         stream.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
         read_answer(&answer)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the engine's answer is not HTTP"))
+    }
+
+    fn connect(&self) -> io::Result<UnixStream> {
+        let deadline = Deadline::after(QUEUE_TIME);
+        loop {
+            match UnixStream::connect(&self.socket) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
+                    if deadline.left().is_none() {
+                        died(&error);
+                    }
+                    thread::sleep(QUEUE_PAUSE);
+                }
+                connected => return connected,
+            }
+        }
     }
 
     fn ticket(&self, passenger: Passenger) -> io::Result<String> {
@@ -161,15 +178,18 @@ fn passengers(passengers: &Passengers) -> MutexGuard<'_, HashMap<String, Passeng
     passengers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One worker, for good. If the engine dies the process does, so that its supervisor starts it again.
+/// There is no going on without the engine.
+fn died(error: &io::Error) -> ! {
+    log::error!("the HTTP engine died ({error}): ending, so that the supervisor starts us again");
+    std::process::exit(1);
+}
+
+/// One worker, for good.
 fn work(server: &tiny_http::Server, waiting: &Passengers, handle: &(impl Fn(&Ask) -> Answer + ?Sized)) {
     loop {
         let mut request = match server.recv() {
             Ok(request) => request,
-            Err(error) => {
-                log::error!("the HTTP engine died ({error}): ending, so that the supervisor starts us again");
-                std::process::exit(1);
-            }
+            Err(error) => died(&error),
         };
         let ticket =
             request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
@@ -239,8 +259,10 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
+    const WORKERS: usize = 16;
+
     fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Engine {
-        Engine::start(vec!["Authorization".to_string()], handle).unwrap()
+        Engine::start(WORKERS, vec!["Authorization".to_string()], handle).unwrap()
     }
 
     fn passenger() -> Passenger {
