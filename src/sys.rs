@@ -20,9 +20,6 @@ use nix::unistd::{AccessFlags, Pid};
 use crate::challenge::Name;
 use crate::deadline::Deadline;
 
-/// Connections that the kernel keeps for us until we take them.
-const BACKLOG: i32 = 128;
-
 /// Why a file was not taken, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
@@ -113,7 +110,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket::setsockopt(&socket, socket::sockopt::ReuseAddr, &true)?;
     socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
-    socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+    // A burst must not overflow the queue: the kernel drops what does not fit, and the client tries
+    // again after a second only.
+    socket::listen(&socket, Backlog::MAXCONN)?;
     Ok(TcpListener::from(socket))
 }
 

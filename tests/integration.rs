@@ -10,8 +10,10 @@ mod cases {
     mod config;
     /// Help, manuals, README and examples say what the program does.
     mod docs;
-    /// Framing, TLS and deadlines on the wire.
+    /// TLS, deadlines and the engine on the wire.
     mod door;
+    /// Ambiguous and malformed requests on the wire.
+    mod framing;
     /// `acmegw hook` against the gateway.
     mod hook;
     /// Signals, restarts, the reaper, the log.

@@ -111,18 +111,10 @@ impl Engine {
     }
 
     fn exchange(&self, head: &Head, body: &[u8], ticket: &str, patience: Duration) -> io::Result<Answer> {
-        let mut request = format!(
-            "{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n",
-            head.method, head.target
-        );
-        for name in &self.forwarded {
-            head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
-        }
-        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         let mut stream = self.connect()?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
-        stream.write_all(&[request.as_bytes(), body].concat())?;
+        stream.write_all(&rewritten(head, body, &self.forwarded, ticket))?;
         // The engine reads to the end of the request line by line; this sets its thread free.
         stream.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();
@@ -156,6 +148,19 @@ impl Engine {
     pub fn clean_up(&self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The request in our own words; none of the client's bytes but those that were understood.
+pub fn rewritten(head: &Head, body: &[u8], forwarded: &[String], ticket: &str) -> Vec<u8> {
+    let mut request = format!(
+        "{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n",
+        head.method, head.target
+    );
+    for name in forwarded {
+        head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
+    }
+    request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    [request.as_bytes(), body].concat()
 }
 
 /// 128 bits that nobody guesses, in hexadecimal digits.

@@ -1,9 +1,12 @@
 //! What the cases share: a folder of their own, the program as a process, requests byte by byte.
 
+pub mod tls;
+
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -99,8 +102,22 @@ impl Gateway {
     pub fn start_in(folder: Folder, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
         let file = folder.write("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
-        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.envs(environment.iter().copied());
+        Gateway::spawn(folder, command)
+    }
+
+    /// The same under a limit of open files.
+    pub fn start_with_files(folder: Folder, dotenv: &str, files: u32) -> Gateway {
+        let file = folder.write("dotenv", dotenv);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files.to_string()]);
+        command.args([env!("CARGO_BIN_EXE_acmegw"), "serve", "-e", file.to_str().unwrap()]);
+        command.env_clear().stdin(Stdio::null());
+        Gateway::spawn(folder, command)
+    }
+
+    fn spawn(folder: Folder, mut command: Command) -> Gateway {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), log.clone());
         collect(child.stderr.take().unwrap(), log.clone());
@@ -151,6 +168,10 @@ impl Gateway {
     /// What the provider was asked to do, a line each: `setup NAME VALUE`.
     pub fn changes(&self) -> String {
         self.folder.read("changes")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn add_user(&self, name: &str, password: &str) {
@@ -206,6 +227,18 @@ impl Gateway {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
+}
+
+/// Connects from another loopback address: to the gateway, from another client. Linux has all of
+/// 127.0.0.0/8; where only 127.0.0.1 is there (FreeBSD), that is an error.
+pub fn connect_from(source: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrStorage, bind, connect, socket};
+    let own = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(own.as_raw_fd(), &SockaddrIn::from(std::net::SocketAddrV4::new(source, 0)))?;
+    connect(own.as_raw_fd(), &SockaddrStorage::from(to))?;
+    let stream = TcpStream::from(own);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 impl Drop for Gateway {
