@@ -4,6 +4,8 @@
 mod support;
 
 mod cases {
+    /// The door's limits: whom they keep out, and whom not.
+    mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
     /// What is refused at start, with file, line and remedy; which source wins.
