@@ -46,6 +46,9 @@ const STACK: usize = 256 * 1024;
 /// How long what is under way may take after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(30);
 
+const IN_THE_CLEAR: &str = "with BASIC_AUTH would send passwords in the clear";
+const CLEAR_REMEDY: &str = "set SSL = on, or LISTEN to a loopback address";
+
 /// How serve was called.
 pub struct Call {
     pub configtest: bool,
@@ -85,6 +88,12 @@ impl Plan {
         let auth = Auth::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
+        if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
+            && auth.takes_passwords()
+            && !listen.is_loopback()
+        {
+            mistakes.push(config.mistake("SSL", format_args!("= off {IN_THE_CLEAR}"), CLEAR_REMEDY));
+        }
         Some(Plan { listen: listen?, tls: tls?, proxies: proxies?, auth: auth?, account: account?, ledger, ttl: ttl? })
     }
 
@@ -163,14 +172,12 @@ fn announce(addresses: &[SocketAddr], pair: Option<&Pair>) {
     }
 }
 
-/// Passwords in the clear stay on the machine; judged by the addresses that the sockets really
-/// have, since a jail may turn 127.0.0.1 into something else.
+/// The configuration was judged before; this judges the addresses that the sockets really have,
+/// since a jail may turn 127.0.0.1 into something else.
 fn refuse_clear_passwords(addresses: &[SocketAddr]) -> Result<(), Failure> {
     match addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
         None => Ok(()),
-        Some(open) => Err(Failure::Usage(format!(
-            "SSL = off with BASIC_AUTH would send passwords in the clear to {open}: set SSL = on, or LISTEN to a loopback address"
-        ))),
+        Some(open) => Err(Failure::Usage(format!("SSL = off on {open} {IN_THE_CLEAR}: {CLEAR_REMEDY}"))),
     }
 }
 

@@ -84,6 +84,10 @@ impl UsersFile {
     }
 
     fn read(&self) -> Result<Users, Mistake> {
+        if !self.path.exists() {
+            let remedy = format!("acmegw passwd -f {} add USER", self.path.display());
+            return Err(mistake(&self.path, 0, Refusal::new("does not exist", remedy)));
+        }
         let text = sys::read_trusted(&self.path, FILE_LIMIT).map_err(|refusal| mistake(&self.path, 0, refusal))?;
         let users = Users::parse(&text).map_err(|(line, refusal)| mistake(&self.path, line, refusal))?;
         match users.is_empty() {

@@ -228,18 +228,15 @@ fn the_articles_dotenv_starts_the_gateway() {
 #[test]
 fn passwords_do_not_travel_in_the_clear() {
     let folder = Folder::new();
-    let serve = |lines: &str| {
-        let file = folder.write("dotenv", &format!("{RIGHT}{lines}\n"));
-        let mut child = acmegw(&["serve", "-e", file.to_str().unwrap()]);
-        child.stdout(std::process::Stdio::null()).output().unwrap()
-    };
-    let output = serve("BASIC_AUTH = required\nLISTEN = *:0");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("SSL = off with BASIC_AUTH would send passwords in the clear"),
-        "{}",
-        stderr(&output)
-    );
+    for listen in ["*:0", "8000", "192.0.2.1:0", "[::]:0"] {
+        let output = test(&folder, &format!("{RIGHT}BASIC_AUTH = required\nLISTEN = {listen}\n"));
+        assert_eq!(output.status.code(), Some(2), "{listen}");
+        assert!(stderr(&output).contains("SSL = off with BASIC_AUTH would send passwords in the clear"), "{listen}");
+    }
+    for listen in ["127.0.0.2:0", "[::1]:0"] {
+        let output = test(&folder, &format!("{RIGHT}BASIC_AUTH = required\nLISTEN = {listen}\n"));
+        assert_eq!(output.status.code(), Some(0), "{listen}: {}", stderr(&output));
+    }
 }
 
 #[test]
