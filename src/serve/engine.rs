@@ -237,7 +237,7 @@ fn read_answer(bytes: &[u8]) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::{Condvar, mpsc};
 
     fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Engine {
         Engine::start(vec!["Authorization".to_string()], handle).unwrap()
@@ -280,15 +280,40 @@ mod tests {
         assert!(passengers(&engine.passengers).is_empty(), "the ticket is used up");
     }
 
-    #[test]
-    fn a_request_without_a_ticket_gets_nothing() {
-        let engine = engine(|_| Answer::text(200, "never"));
+    /// The status that a neighbour gets who has found the socket.
+    fn status(engine: &Engine, header: &str) -> String {
         let mut stream = UnixStream::connect(&engine.socket).unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Ticket: 0123\r\n\r\n").unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n").unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        answer.split(' ').nth(1).unwrap_or_default().to_string()
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_one_request_and_nothing_else_is() {
+        let engine = engine(|_| Answer::text(200, "admitted"));
+        passengers(&engine.passengers).insert("right".to_string(), passenger());
+        let asked = ["", "X-Ticket: wrong\r\n", "X-Ticket: right\r\n", "X-Ticket: right\r\n"];
+        assert_eq!(asked.map(|header| status(&engine, header)), ["403", "403", "200", "403"]);
+    }
+
+    #[test]
+    fn a_burst_is_carried_out_side_by_side() {
+        const BURST: usize = 64;
+        let inside = (Mutex::new(0), Condvar::new());
+        let engine = engine(move |_| {
+            let mut count = inside.0.lock().unwrap();
+            *count += 1;
+            inside.1.notify_all();
+            let all = inside.1.wait_timeout_while(count, Duration::from_secs(20), |count| *count < BURST).unwrap();
+            Answer::text(if all.1.timed_out() { 504 } else { 200 }, "")
+        });
+        thread::scope(|scope| {
+            let ask = || engine.pass(&head(&[]), b"", passenger()).unwrap().status;
+            let asked: Vec<_> = (0..BURST).map(|_| scope.spawn(ask)).collect();
+            assert!(asked.into_iter().all(|one| one.join().unwrap() == 200), "some waited for others to end");
+        });
     }
 
     #[test]
