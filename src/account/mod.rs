@@ -240,6 +240,7 @@ mod tests {
     struct Scripted {
         faults: Mutex<Vec<Fault>>,
         asked: Arc<AtomicUsize>,
+        at_work: Mutex<()>,
     }
 
     impl Provider for Scripted {
@@ -248,6 +249,8 @@ mod tests {
         }
 
         fn apply(&self, _: &Zone, changes: &[Permit], _: Deadline) -> Vec<Result<Receipt, Fault>> {
+            let _alone = self.at_work.try_lock().expect("two changes of one zone at once");
+            thread::sleep(Duration::from_millis(1));
             self.asked.fetch_add(1, Ordering::SeqCst);
             let fault = self.faults.lock().unwrap().pop();
             changes.iter().map(|_| fault.clone().map_or(Ok(Receipt::default()), Err)).collect()
@@ -256,7 +259,8 @@ mod tests {
 
     fn account(faults: Vec<Fault>) -> (Account, Arc<AtomicUsize>, Grant) {
         let asked = Arc::new(AtomicUsize::new(0));
-        let provider = Box::new(Scripted { faults: Mutex::new(faults), asked: asked.clone() });
+        let provider =
+            Box::new(Scripted { faults: Mutex::new(faults), asked: asked.clone(), at_work: Mutex::default() });
         let domains = vec![Name::host("example.com").unwrap()];
         let deadline = Deadline::after(Duration::from_secs(20));
         let scope = Scope::new(domains.clone());
@@ -266,6 +270,19 @@ mod tests {
 
     fn value() -> Value {
         Value::parse(&"a".repeat(43)).unwrap()
+    }
+
+    #[test]
+    fn a_zone_is_changed_by_one_at_a_time() {
+        let (account, asked, grant) = account(Vec::new());
+        thread::scope(|scope| {
+            for letter in "abcdefgh".chars() {
+                let permit = grant.setup(Value::parse(&letter.to_string().repeat(43)).unwrap());
+                let account = &account;
+                scope.spawn(move || assert_eq!(account.carry_out(&[permit]), [Ok(())]));
+            }
+        });
+        assert_eq!(asked.load(Ordering::SeqCst), 8);
     }
 
     #[test]

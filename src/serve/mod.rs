@@ -205,3 +205,15 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure>
 fn start_failed(what: &str, error: &io::Error) -> Failure {
     Failure::Failed(format!("{what} cannot be had: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_that_the_sockets_really_have_decide() {
+        let judged = |text: &str| refuse_clear_passwords(&[text.parse().unwrap()]).is_ok();
+        assert!(judged("127.0.0.2:80") && judged("[::1]:80") && judged("[::ffff:127.0.0.1]:80"));
+        assert!(!judged("192.0.2.1:80") && !judged("0.0.0.0:80") && !judged("[::]:80"));
+    }
+}
