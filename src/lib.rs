@@ -27,6 +27,7 @@ pub mod provider;
 mod scratch;
 pub mod secret;
 pub mod serve;
+pub mod settings;
 pub mod state;
 pub mod sys;
 pub mod users;
@@ -37,28 +38,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cli::{Invocation, Tool};
-use config::{Config, Mistakes, Search, Setting};
+use config::{Config, Mistakes, Search};
 use failure::Failure;
-
-/// The setting of the log, which belongs to no tool.
-const LOG_SETTINGS: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
-
-/// Every configuration name there is: the union of what the parts publish.
-pub fn settings() -> Vec<Setting> {
-    let mut all = [
-        config::SETTINGS,
-        LOG_SETTINGS,
-        account::SETTINGS,
-        http::SETTINGS,
-        state::SETTINGS,
-        users::SETTINGS,
-        hook::SETTINGS,
-    ]
-    .concat();
-    all.extend(serve::SETTINGS.concat());
-    all.extend(provider::PROVIDERS.iter().flat_map(|row| row.settings));
-    all
-}
 
 /// Does what the words say. The one place where a failure becomes an exit status.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -87,7 +68,7 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
     let load = |file_name, last| {
         let search = Search { named: dotenv, file_name, last };
         let environment = |name: &str| std::env::var(name).ok();
-        Config::load(&settings(), arguments, environment, search)
+        Config::load(&settings::all(), arguments, environment, search)
     };
     match tool {
         Tool::Serve { configtest, called } => {

@@ -83,7 +83,7 @@ fn words(text: &str) -> BTreeSet<String> {
 
 /// Every configuration name with its default, those of files with secrets included.
 fn settings() -> BTreeMap<String, &'static str> {
-    let known = acmegw::settings();
+    let known = acmegw::settings::all();
     let files = known.iter().filter(|setting| setting.secret).map(|setting| (format!("{}_FILE", setting.name), ""));
     files.chain(known.iter().map(|setting| (setting.name.to_string(), setting.default))).collect()
 }
@@ -116,6 +116,18 @@ fn help_and_readme_name_every_flag_of_the_manuals() {
             assert!(readme.contains(&flag), "{flag} of {} is not in README.md", command.page);
         }
     }
+}
+
+#[test]
+fn the_help_of_each_tool_names_its_settings_and_all_have_every_one() {
+    let help = |tool: &str| words(&String::from_utf8(run(&[tool, "--help"]).stdout).unwrap());
+    let (serve, hook) = (help("serve"), help("hook"));
+    let missing: Vec<_> = settings().into_keys().filter(|name| !serve.contains(name) && !hook.contains(name)).collect();
+    assert!(missing.is_empty(), "in no help: {missing:?}");
+    assert!(
+        serve.contains("LISTEN") && !serve.contains("API_URI") && hook.contains("API_URI") && !hook.contains("LISTEN")
+    );
+    assert!(help("passwd").contains("PASSWD_FILE"));
 }
 
 #[test]
