@@ -67,7 +67,8 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
     let Invocation { dotenv, settings: arguments, tool } = invocation;
     let load = |file_name, last| {
         let search = Search { named: dotenv, file_name, last };
-        let environment = |name: &str| std::env::var(name).ok();
+        // What is no UTF-8 is not passed over: its reader says what is wrong with it.
+        let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
         Config::load(&settings::all(), arguments, environment, search)
     };
     match tool {
