@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -22,11 +22,15 @@ use crate::deadline::Deadline;
 use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::framing::{BODY_LIMIT, Head};
+use crate::sys;
 
 /// Threads that carry out requests, and so the most that are in flight.
 pub const WORKERS: usize = 256;
 /// The header that carries the ticket; a client's own is dropped like every header we do not use.
 const TICKET: &str = "X-Ticket";
+/// What the private folder's name begins with, and the socket in it.
+const FOLDER: &str = "acmegw-";
+const SOCKET: &str = "s";
 /// The longest answer of ours (bytes).
 const ANSWER_LIMIT: u64 = 64 * 1024;
 
@@ -86,7 +90,7 @@ impl Engine {
     {
         let random = ring::rand::SystemRandom::new();
         let folder = private_folder(&random)?;
-        let socket = folder.join("s");
+        let socket = folder.join(SOCKET);
         let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
         let passengers = Arc::new(Passengers::default());
         let (server, handle) = (Arc::new(server), Arc::new(handle));
@@ -152,9 +156,25 @@ fn random_name(random: &SystemRandom) -> io::Result<String> {
 /// path is short, since FreeBSD takes 104 bytes for a socket's.
 fn private_folder(random: &SystemRandom) -> io::Result<PathBuf> {
     let given = std::env::var_os("RUNTIME_DIRECTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folder = given.unwrap_or_else(std::env::temp_dir).join(format!("acmegw-{}", &random_name(random)?[..16]));
+    let place = given.unwrap_or_else(std::env::temp_dir);
+    remove_stale(&place);
+    let folder = place.join(format!("{FOLDER}{}", &random_name(random)?[..16]));
     DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
+}
+
+/// Removes what gateways of ours left behind that were killed: folders whose socket nobody answers.
+fn remove_stale(place: &Path) {
+    for folder in fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_ours = || folder.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == sys::user());
+        let is_dead = || {
+            let refused = UnixStream::connect(folder.path().join(SOCKET));
+            refused.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        if folder.file_name().to_string_lossy().starts_with(FOLDER) && is_ours() && is_dead() {
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
 }
 
 fn passengers(passengers: &Passengers) -> MutexGuard<'_, HashMap<String, Passenger>> {
@@ -239,8 +259,25 @@ mod tests {
     use super::*;
     use std::sync::{Condvar, mpsc};
 
-    fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Engine {
-        Engine::start(vec!["Authorization".to_string()], handle).unwrap()
+    /// An engine whose folder goes with the test.
+    struct Running(Engine);
+
+    impl std::ops::Deref for Running {
+        type Target = Engine;
+
+        fn deref(&self) -> &Engine {
+            &self.0
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.clean_up();
+        }
+    }
+
+    fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Running {
+        Running(Engine::start(vec!["Authorization".to_string()], handle).unwrap())
     }
 
     fn passenger() -> Passenger {
@@ -330,7 +367,6 @@ mod tests {
 
     #[test]
     fn the_folder_is_private_and_can_be_removed() {
-        use std::os::unix::fs::MetadataExt;
         let engine = engine(|_| Answer::text(200, ""));
         let folder = engine.folder.clone();
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);

@@ -200,13 +200,10 @@ fn a_request_that_is_not_whole_in_time_is_ended() {
 #[test]
 fn the_engines_socket_is_in_a_private_folder_that_goes_with_the_gateway() {
     use std::os::unix::fs::MetadataExt;
-    let folder = Folder::new();
-    let runtime = folder.path("").display().to_string();
-    let dotenv =
-        format!("LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\n{HOSTS}\n");
-    let mut gateway = Gateway::start_in(folder, &dotenv, &[("RUNTIME_DIRECTORY", &runtime)]);
+    let mut gateway = Gateway::start(HOSTS);
+    let place = gateway.folder.path("");
     let folders = || {
-        let entries = std::fs::read_dir(&runtime).unwrap().map(|entry| entry.unwrap());
+        let entries = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap());
         entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("acmegw-")).collect::<Vec<_>>()
     };
     let made = folders();
@@ -215,4 +212,26 @@ fn the_engines_socket_is_in_a_private_folder_that_goes_with_the_gateway() {
     gateway.signal("TERM");
     assert_eq!(gateway.ended(), Some(0));
     assert_eq!(folders().len(), 0);
+}
+
+#[test]
+fn what_a_killed_gateway_left_behind_is_removed_and_a_living_ones_is_not() {
+    let mut killed = Gateway::start(HOSTS);
+    let place = killed.folder.path("").display().to_string();
+    killed.signal("KILL");
+    killed.ended();
+    let count = || {
+        std::fs::read_dir(&place)
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("acmegw-"))
+            .count()
+    };
+    assert_eq!(count(), 1);
+    let dotenv = killed.folder.read("dotenv");
+    let start = || Gateway::start_in(Folder::new(), &dotenv, &[("RUNTIME_DIRECTORY", &place)]);
+    let first = start();
+    assert_eq!(count(), 1, "the dead one's is gone");
+    let second = start();
+    assert_eq!(count(), 2, "the living one's stays");
+    drop((first, second));
 }

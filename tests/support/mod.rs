@@ -99,7 +99,12 @@ impl Gateway {
     pub fn start_in(folder: Folder, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
         let file = folder.write("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
-        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // A gateway that is killed leaves its inner socket behind; so that goes with the test too.
+        command
+            .env("RUNTIME_DIRECTORY", folder.path(""))
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), log.clone());
