@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use acmegw::cli::{self, Tool};
 use acmegw::provider::PROVIDERS;
 
-use crate::support::{Folder, acmegw, run, stderr};
+use crate::support::{Scratch, acmegw, run, stderr};
 
 /// The manual of all configuration names.
 const CONF: &str = "man/acmegw.conf.5";
@@ -208,11 +208,11 @@ fn each_provider_is_described_and_its_state_told() {
 }
 
 /// The shipped files whose names begin so, copied to where their owner and mode are right.
-fn examples(folder: &Folder, prefix: &str) -> Vec<String> {
+fn examples(folder: &Scratch, prefix: &str) -> Vec<String> {
     let names = fs::read_dir(path("scripts")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
     for name in &names {
-        folder.write(name, &text(&format!("scripts/{name}")));
+        folder.file(name, &text(&format!("scripts/{name}")));
     }
     assert!(!names.is_empty(), "no {prefix} in scripts/");
     names
@@ -220,14 +220,14 @@ fn examples(folder: &Folder, prefix: &str) -> Vec<String> {
 
 #[test]
 fn the_gateway_takes_each_example_of_its_configuration() {
-    let folder = Folder::new();
-    let program = folder.write_mode("exec-example", &text("scripts/exec-example"), 0o700);
+    let folder = Scratch::new();
+    let program = folder.file_mode("exec-example", &text("scripts/exec-example"), 0o700);
     let names = examples(&folder, "dotenv.");
     assert_eq!(names.len(), PROVIDERS.len(), "one example a provider: {names:?}");
     for name in names {
-        let file = folder.path(&name);
+        let file = folder.join(&name);
         let mut check = acmegw(&["serve", "-n", "-e", file.to_str().unwrap()]);
-        check.env("STATE_DIR", folder.path(""));
+        check.env("STATE_DIR", folder.path());
         if name == "dotenv.exec" {
             check.env("DNSAPI_PROGRAM", &program);
         }
@@ -238,12 +238,12 @@ fn the_gateway_takes_each_example_of_its_configuration() {
 
 #[test]
 fn the_hook_takes_the_example_of_its_configuration() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for name in examples(&folder, "acmegw-hook.conf") {
-        let file = folder.path(&name);
+        let file = folder.join(&name);
         let mut check = acmegw(&["hook", "-n", "-e", file.to_str().unwrap()]);
         // Nobody listens there: only the configuration is looked at.
-        check.env("API_URI", "https://127.0.0.1:1").env("LOGFILE", folder.path("log"));
+        check.env("API_URI", "https://127.0.0.1:1").env("LOGFILE", folder.join("log"));
         let output = check.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.contains(&format!("configuration ok: {}", file.display())), "{said}{}", stderr(&output));
@@ -253,7 +253,7 @@ fn the_hook_takes_the_example_of_its_configuration() {
 /// `# API_PIN = …`: whoever removes the `#` gets no unknown name.
 #[test]
 fn what_the_examples_hold_in_comments_are_names_too() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let known = settings();
     for name in [examples(&folder, "dotenv."), examples(&folder, "acmegw-hook.conf")].concat() {
         let text = text(&format!("scripts/{name}"));

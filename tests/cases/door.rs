@@ -8,14 +8,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::support::{Folder, Gateway, PATIENCE, VALUE, body, reply};
+use crate::support::{Gateway, PATIENCE, Scratch, VALUE, body, read, reply};
 
 const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
 
 /// A gateway with a self-signed pair of its own making, on the embedded server.
 fn with_tls() -> Gateway {
-    let folder = Folder::new();
-    let state = folder.path("").display().to_string();
+    let folder = Scratch::new();
+    let state = folder.path().display().to_string();
     let dotenv = format!(
         "LISTEN = 127.0.0.1:0\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nSTATE_DIR = {state}\n{HOSTS}\n"
     );
@@ -25,7 +25,7 @@ fn with_tls() -> Gateway {
 /// The gateway's certificate as the only root, so that chain and name are checked.
 fn client(gateway: &Gateway) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(gateway.folder.path("cert.pem")).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_file(gateway.folder.join("cert.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = builder.with_root_certificates(roots).with_no_client_auth();
@@ -52,19 +52,20 @@ fn a_request_within_tls_is_answered_and_the_connection_ends_in_order() {
 #[test]
 fn the_self_signed_pair_is_made_once_and_kept() {
     let first = with_tls();
-    let (pin, pair) = (first.logged("API_PIN = "), (first.folder.read("cert.pem"), first.folder.read("key.pem")));
-    let folder = Folder::new();
-    let old = first.folder.path("").display().to_string();
-    let dotenv = first.folder.read("dotenv").replace(&old, &folder.path("").display().to_string());
-    folder.write("cert.pem", &pair.0);
-    folder.write("key.pem", &pair.1);
+    let (pin, pair) =
+        (first.logged("API_PIN = "), (read(&first.folder.join("cert.pem")), read(&first.folder.join("key.pem"))));
+    let folder = Scratch::new();
+    let old = first.folder.path().display().to_string();
+    let dotenv = read(&first.folder.join("dotenv")).replace(&old, &folder.path().display().to_string());
+    folder.file("cert.pem", &pair.0);
+    folder.file("key.pem", &pair.1);
     drop(first);
     let again = Gateway::start_in(folder, &dotenv, &[]);
     assert_eq!(again.logged("API_PIN = "), pin, "the pair beside the dotenv is taken");
     use std::os::unix::fs::MetadataExt;
     let fresh = with_tls();
     assert_ne!(fresh.logged("API_PIN = "), pin);
-    assert_eq!(std::fs::metadata(fresh.folder.path("key.pem")).unwrap().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::metadata(fresh.folder.join("key.pem")).unwrap().mode() & 0o777, 0o600);
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn the_client_sees_an_early_error_and_not_a_reset() {
 #[test]
 fn a_burst_over_a_slow_provider_is_answered_to_the_last() {
     let gateway = Gateway::start(&format!("{HOSTS}\nDNSAPI_DOMAINS = example.com"));
-    gateway.folder.write_mode("program", "#!/bin/sh\nsleep 0.02\n", 0o700);
+    gateway.folder.program("program", "sleep 0.02\n");
     let statuses: Vec<u16> = thread::scope(|scope| {
         let ask = |number: usize| {
             let gateway = &gateway;
@@ -201,7 +202,7 @@ fn a_request_that_is_not_whole_in_time_is_ended() {
 fn the_engines_socket_is_in_a_private_folder_that_goes_with_the_gateway() {
     use std::os::unix::fs::MetadataExt;
     let mut gateway = Gateway::start(HOSTS);
-    let place = gateway.folder.path("");
+    let place = gateway.folder.path().to_path_buf();
     let folders = || {
         let entries = std::fs::read_dir(&place).unwrap().map(|entry| entry.unwrap());
         entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("acmegw-")).collect::<Vec<_>>()
@@ -217,7 +218,7 @@ fn the_engines_socket_is_in_a_private_folder_that_goes_with_the_gateway() {
 #[test]
 fn what_a_killed_gateway_left_behind_is_removed_and_a_living_ones_is_not() {
     let mut killed = Gateway::start(HOSTS);
-    let place = killed.folder.path("").display().to_string();
+    let place = killed.folder.path().display().to_string();
     killed.signal("KILL");
     killed.ended();
     let count = || {
@@ -227,8 +228,8 @@ fn what_a_killed_gateway_left_behind_is_removed_and_a_living_ones_is_not() {
             .count()
     };
     assert_eq!(count(), 1);
-    let dotenv = killed.folder.read("dotenv");
-    let start = || Gateway::start_in(Folder::new(), &dotenv, &[("RUNTIME_DIRECTORY", &place)]);
+    let dotenv = read(&killed.folder.join("dotenv"));
+    let start = || Gateway::start_in(Scratch::new(), &dotenv, &[("RUNTIME_DIRECTORY", &place)]);
     let first = start();
     assert_eq!(count(), 1, "the dead one's is gone");
     let second = start();

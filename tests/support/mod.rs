@@ -1,16 +1,18 @@
 //! What the cases share: a folder of their own, the program as a process, requests byte by byte.
 
+#[path = "../../src/scratch.rs"]
+mod scratch;
+
 use std::collections::HashMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use scratch::Scratch;
 
 /// The longest that anything is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,43 +20,9 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A value as clients send it.
 pub const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD_";
 
-/// A folder that goes with the test.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("acmegw-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Folder(path)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file that acmegw trusts.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        self.write_mode(name, text, 0o600)
-    }
-
-    pub fn write_mode(&self, name: &str, text: &str, mode: u32) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        path
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// What a file holds; nothing where there is none.
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
 /// The program, without anything of the surroundings' configuration.
@@ -75,7 +43,7 @@ pub fn stderr(output: &Output) -> String {
 
 /// A running gateway. Ends with the test.
 pub struct Gateway {
-    pub folder: Folder,
+    pub folder: Scratch,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -84,9 +52,9 @@ impl Gateway {
     /// Starts one on a loopback port in the clear, with the given lines in its dotenv; the
     /// provider is a program that writes down what it is called with (see [`Gateway::changes`]).
     pub fn start(dotenv: &str) -> Gateway {
-        let folder = Folder::new();
-        folder.write_mode("program", "#!/bin/sh\necho \"$@\" >>\"${0%/*}/changes\"\n", 0o700);
-        let program = folder.path("program");
+        let folder = Scratch::new();
+        folder.program("program", "echo \"$@\" >>\"${0%/*}/changes\"\n");
+        let program = folder.join("program");
         let lines = format!(
             "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_MODULE = exec\nDNSAPI_PROGRAM = {}\n\
              DNSAPI_DOMAINS = example.com, example.org\n{dotenv}\n",
@@ -96,12 +64,12 @@ impl Gateway {
     }
 
     /// Starts one with just these lines, in a folder that may hold files already.
-    pub fn start_in(folder: Folder, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
-        let file = folder.write("dotenv", dotenv);
+    pub fn start_in(folder: Scratch, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+        let file = folder.file("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
         // A gateway that is killed leaves its inner socket behind; so that goes with the test too.
         command
-            .env("RUNTIME_DIRECTORY", folder.path(""))
+            .env("RUNTIME_DIRECTORY", folder.path())
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -155,11 +123,11 @@ impl Gateway {
 
     /// What the provider was asked to do, a line each: `setup NAME VALUE`.
     pub fn changes(&self) -> String {
-        self.folder.read("changes")
+        read(&self.folder.join("changes"))
     }
 
     pub fn add_user(&self, name: &str, password: &str) {
-        let file = self.folder.path("acmepasswd");
+        let file = self.folder.join("acmepasswd");
         add_user(&file, name, password);
     }
 
