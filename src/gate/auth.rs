@@ -1,10 +1,11 @@
 //! Who is calling, and may they talk to us at all? The only place that makes a [`Caller`].
 //!
-//! The order of the checks: the address first, which costs nothing; the password after it.
+//! The order of the checks: the address, which costs nothing; a password that was verified a moment
+//! ago; the throttle; and a derivation last.
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -12,8 +13,11 @@ use ipnet::IpNet;
 
 use crate::config::{Config, Mistakes, Setting};
 use crate::foreign::Foreign;
+use crate::gate::derivations::Derivations;
 use crate::gate::peer::Client;
-use crate::gate::{contains, network};
+use crate::gate::remembered::Remembered;
+use crate::gate::throttle::Throttle;
+use crate::gate::{contains, household, network};
 use crate::mistake::Mistake;
 use crate::secret::Secret;
 use crate::users::{self, UsersFile};
@@ -39,8 +43,9 @@ pub struct Auth {
     basic: Basic,
     hosts: Vec<IpNet>,
     users: Option<UsersFile>,
-    /// One derivation at a time: each takes 16 MiB and a core for some 50 ms.
-    derivation: Mutex<()>,
+    remembered: Remembered,
+    throttle: Throttle,
+    derivations: Derivations,
 }
 
 /// Somebody who may talk to us: a user whose password was right, or an allowed host.
@@ -59,6 +64,10 @@ pub enum Denied {
     NoPassword,
     /// They were wrong.
     WrongPassword { user: String },
+    /// Wrong too often: nothing is tried before this time is over.
+    TooManyFailures { user: String, wait: Duration },
+    /// Others are having their passwords verified.
+    Busy,
     /// The users file cannot be used: nobody is admitted by password until it is mended.
     Closed(Mistake),
 }
@@ -86,7 +95,8 @@ impl Auth {
                 Some(UsersFile::at(mistakes.note(users::path(config).ok_or_else(nowhere))?))
             }
         };
-        Some(Auth { basic, hosts, users, derivation: Mutex::default() })
+        let (remembered, derivations) = (Remembered::new(), Derivations::new());
+        Some(Auth { basic, hosts, users, remembered, throttle: Throttle::default(), derivations })
     }
 
     /// Are passwords taken? Then they must not travel in the clear.
@@ -112,7 +122,7 @@ impl Auth {
         if self.basic == Basic::Required && !self.hosts.is_empty() && !allowed {
             return Err(Denied::Host(client.address()));
         }
-        match self.user(users, authorization) {
+        match self.user(users, client, authorization) {
             Ok(user) => Ok(Caller { user: Some(user), ..host }),
             Err(Denied::NoPassword) if allowed && self.basic == Basic::Sufficient => Ok(host),
             Err(denied) if allowed && self.basic == Basic::Sufficient => {
@@ -123,14 +133,27 @@ impl Auth {
         }
     }
 
-    fn user(&self, users: &UsersFile, authorization: Option<&str>) -> Result<String, Denied> {
+    /// The order decides what a guess costs us: a password that was right a moment ago costs
+    /// nothing, one that comes too often nothing either, and only then is one derived.
+    fn user(&self, users: &UsersFile, client: &Client, authorization: Option<&str>) -> Result<String, Denied> {
         let (user, password) = authorization.and_then(credentials).ok_or(Denied::NoPassword)?;
-        let _turn = self.derivation.lock().unwrap_or_else(PoisonError::into_inner);
-        match users.verify(&user, &password) {
-            Ok(true) => Ok(user),
-            Ok(false) => Err(Denied::WrongPassword { user }),
-            Err(mistake) => Err(Denied::Closed(mistake)),
+        let (household, now) = (household(client.address()), Instant::now());
+        let candidate = users.candidate(&user).map_err(Denied::Closed)?;
+        let tag = candidate.line().map(|line| self.remembered.tag(&user, &password, &line));
+        if tag.is_some_and(|tag| self.remembered.knows(&tag, now)) {
+            return Ok(user);
         }
+        if let Some(wait) = self.throttle.wait(household, &user, now) {
+            return Err(Denied::TooManyFailures { user, wait });
+        }
+        let _place = self.derivations.take(household).ok_or(Denied::Busy)?;
+        if !candidate.matches(&password) {
+            self.throttle.failed(household, &user, now);
+            return Err(Denied::WrongPassword { user });
+        }
+        self.throttle.succeeded(household, &user);
+        tag.into_iter().for_each(|tag| self.remembered.remember(tag, now));
+        Ok(user)
     }
 }
 
@@ -159,6 +182,11 @@ impl fmt::Display for Denied {
             Denied::WrongPassword { user } => {
                 write!(f, "the password of '{}' is wrong, or there is no such user", Foreign(user))
             }
+            Denied::TooManyFailures { user, wait } => {
+                let seconds = wait.as_secs() + 1;
+                write!(f, "too many wrong passwords of '{}' from this address: wait {seconds} s", Foreign(user))
+            }
+            Denied::Busy => f.write_str("too many passwords are being verified"),
             Denied::Closed(reason) => write!(f, "nobody is admitted by password: {reason}"),
         }
     }
@@ -182,4 +210,98 @@ fn nobody(config: &Config) -> Mistake {
         "is off and ALLOWED_HOSTS is empty, so that nobody could be told from anybody",
         "list the web servers in ALLOWED_HOSTS, or set BASIC_AUTH = required and add users with acmegw passwd",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Search;
+    use crate::gate::peer::Proxies;
+    use crate::scratch::Scratch;
+
+    /// alice's password is `secret` (made with Python's hashlib: scrypt, n=16384, r=8, p=1, the salt 16 zero bytes).
+    const USERS: &str = "alice:$8$AAAAAAAAAAAAAAAAAAAAAA$aLJr313a4S4tKM+skUSPwmGcnRd98oRU1CnCPv6T4/Q\n";
+
+    fn auth(folder: &Scratch, settings: &[(&'static str, &str)]) -> Auth {
+        let known = [crate::config::SETTINGS, SETTINGS, crate::gate::peer::SETTINGS, users::SETTINGS].concat();
+        let file = folder.file("acmepasswd", USERS).display().to_string();
+        let mut arguments = vec![("PASSWD_FILE", "test", file)];
+        arguments.extend(settings.iter().map(|(name, value)| (*name, "test", value.to_string())));
+        let search = Search { named: None, file_name: "no such file", last: None };
+        let (config, mut mistakes) = Config::load(&known, arguments, |_| None, search).unwrap();
+        let auth = Auth::read(&config, &mut mistakes);
+        mistakes.finish(auth).unwrap()
+    }
+
+    fn client(address: &str) -> Client {
+        let search = Search { named: None, file_name: "no such file", last: None };
+        let config = Config::load(crate::gate::peer::SETTINGS, Vec::new(), |_| None, search).unwrap().0;
+        Proxies::read(&config, &mut Mistakes::default()).unwrap().client(address.parse().unwrap(), &[])
+    }
+
+    fn basic(user: &str, password: &str) -> String {
+        format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+    }
+
+    /// What an attempt gives, and how many derivations it costs.
+    fn costs(auth: &Auth, address: &str, header: Option<&str>) -> (Result<Option<String>, Denied>, u64) {
+        let before = auth.users().map_or(0, UsersFile::derivations);
+        let outcome = auth.admit(&client(address), header).map(|caller| caller.user().map(str::to_string));
+        (outcome, auth.users().map_or(0, UsersFile::derivations) - before)
+    }
+
+    const HERE: &str = "192.0.2.7";
+
+    #[test]
+    fn a_right_password_is_paid_for_once_and_a_wrong_one_each_time() {
+        let folder = Scratch::new();
+        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+        let alice = || Ok(Some("alice".to_string()));
+        let right = basic("alice", "secret");
+        assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 1));
+        assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 0));
+        assert_eq!(costs(&auth, "2001:db8::1", Some(&right)), (alice(), 0));
+        let wrong = |user: &str| Err(Denied::WrongPassword { user: user.to_string() });
+        assert_eq!(costs(&auth, HERE, Some(&basic("alice", "Secret"))), (wrong("alice"), 1));
+        assert_eq!(
+            costs(&auth, HERE, Some(&basic("nobody", "secret"))),
+            (wrong("nobody"), 1),
+            "an unknown user costs too"
+        );
+        assert_eq!(costs(&auth, HERE, None), (Err(Denied::NoPassword), 0));
+        folder.file("acmepasswd", &USERS.replace("alice", "bob"));
+        assert_eq!(
+            costs(&auth, HERE, Some(&right)),
+            (wrong("alice"), 1),
+            "a change of the file ends what is remembered"
+        );
+    }
+
+    #[test]
+    fn after_five_failures_nothing_is_derived_any_more_for_that_pair() {
+        let folder = Scratch::new();
+        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+        for _ in 0..5 {
+            assert_eq!(costs(&auth, HERE, Some(&basic("alice", "wrong"))).1, 1);
+        }
+        for password in ["wrong", "secret"] {
+            let (outcome, derivations) = costs(&auth, HERE, Some(&basic("alice", password)));
+            assert!(matches!(outcome, Err(Denied::TooManyFailures { .. })), "{outcome:?}");
+            assert_eq!(derivations, 0);
+        }
+        let right = basic("alice", "secret");
+        assert!(costs(&auth, "192.0.2.8", Some(&right)).0.is_ok(), "not locked out from elsewhere");
+        assert!(costs(&auth, HERE, Some(&right)).0.is_ok(), "verified a moment ago, from elsewhere");
+    }
+
+    #[test]
+    fn an_address_that_is_not_allowed_costs_nothing() {
+        let folder = Scratch::new();
+        let right = basic("alice", "secret");
+        let required = auth(&folder, &[("BASIC_AUTH", "required"), ("ALLOWED_HOSTS", "192.0.2.8")]);
+        assert_eq!(costs(&required, HERE, Some(&right)), (Err(Denied::Host(HERE.parse().unwrap())), 0));
+        let sufficient = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
+        assert_eq!(costs(&sufficient, HERE, None), (Ok(None), 0));
+        assert_eq!(costs(&sufficient, HERE, Some(&right)), (Ok(Some("alice".to_string())), 1));
+    }
 }

@@ -94,6 +94,10 @@ impl From<Denied> for Problem {
             }
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
+            Denied::TooManyFailures { wait, .. } => {
+                Problem::new(429, detail).with("Retry-After", (wait.as_secs() + 1).to_string())
+            }
+            Denied::Busy => busy(detail, Some(Duration::from_secs(1))),
             // What is wrong with the file is for the log, not for the network.
             Denied::Closed(_) => {
                 Problem::new(503, "the gateway cannot read its users file; its log says why").with("Retry-After", "60")
@@ -151,6 +155,7 @@ pub fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         502 => "Bad Gateway",
         503 => "Service Unavailable",

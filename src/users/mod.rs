@@ -55,17 +55,17 @@ impl UsersFile {
         UsersFile { path, derivations: AtomicU64::new(0) }
     }
 
-    /// Is it this user's password? Costs one derivation, also for a user who is not there.
+    /// The user as the file has it now, for a password to be judged.
     ///
     /// An error says that nobody's password can be judged, and what to do about it.
-    pub fn verify(&self, user: &str, password: &Secret) -> Result<bool, Mistake> {
+    pub fn candidate(&self, user: &str) -> Result<Candidate<'_>, Mistake> {
         let users = self.read()?;
         let found = users.find(user);
+        let is_user = found.is_some();
         // For a user who is not there the first one's hash is tried, so that the time does not tell
         // (as long as all lines have the same number).
-        let tried = found.or_else(|| users.users().next().map(|(_, hash)| hash));
-        let matches = tried.is_some_and(|hash| self.derive(hash, password));
-        Ok(matches && found.is_some())
+        let tried = found.or_else(|| users.users().next().map(|(_, hash)| hash)).cloned();
+        Ok(Candidate { file: self, is_user, tried })
     }
 
     /// Can passwords be judged? For the start of the gateway and `-n`.
@@ -76,11 +76,6 @@ impl UsersFile {
     /// How many derivations were paid for so far.
     pub fn derivations(&self) -> u64 {
         self.derivations.load(Ordering::Relaxed)
-    }
-
-    fn derive(&self, hash: &Hash, password: &Secret) -> bool {
-        self.derivations.fetch_add(1, Ordering::Relaxed);
-        hash.matches(password)
     }
 
     fn read(&self) -> Result<Users, Mistake> {
@@ -98,6 +93,26 @@ impl UsersFile {
                 Refusal::new("holds no user", format!("acmegw passwd -f {} add USER", self.path.display())),
             )),
         }
+    }
+}
+
+/// Somebody who says to be a user.
+pub struct Candidate<'a> {
+    file: &'a UsersFile,
+    is_user: bool,
+    tried: Option<Hash>,
+}
+
+impl Candidate<'_> {
+    /// Is it this user's password? Costs one derivation, also for a user who is not there.
+    pub fn matches(&self, password: &Secret) -> bool {
+        self.file.derivations.fetch_add(1, Ordering::Relaxed);
+        self.tried.as_ref().is_some_and(|hash| hash.matches(password)) && self.is_user
+    }
+
+    /// The hash in the user's own line; None for a user who is not there.
+    pub fn line(&self) -> Option<String> {
+        self.tried.as_ref().filter(|_| self.is_user).map(Hash::to_string)
     }
 }
 
@@ -212,16 +227,20 @@ mod tests {
         secret("pässword: $with everything")
     }
 
+    fn verify(file: &UsersFile, user: &str, password: &Secret) -> Result<bool, Mistake> {
+        Ok(file.candidate(user)?.matches(password))
+    }
+
     #[test]
     fn an_unknown_user_costs_a_derivation_too() {
         let scratch = Scratch::new();
         let file = UsersFile::at(scratch.file("acmepasswd", &format!("{ALICE}\n")));
-        assert_eq!(file.verify("alice", &right()), Ok(true));
-        assert_eq!(file.verify("alice", &secret("wrong")), Ok(false));
+        assert_eq!(verify(&file, "alice", &right()), Ok(true));
+        assert_eq!(verify(&file, "alice", &secret("wrong")), Ok(false));
         assert_eq!(file.derivations(), 2);
         // The first user's password does not open the door for anybody else.
         for unknown in ["bob", "", "Alice", "alice:", "alic"] {
-            assert_eq!(file.verify(unknown, &right()), Ok(false), "{unknown:?}");
+            assert_eq!(verify(&file, unknown, &right()), Ok(false), "{unknown:?}");
         }
         assert_eq!(file.derivations(), 7);
     }
@@ -230,10 +249,10 @@ mod tests {
     fn changes_are_seen_without_a_restart() {
         let scratch = Scratch::new();
         let file = UsersFile::at(scratch.file("acmepasswd", &format!("{ALICE}\n")));
-        assert_eq!(file.verify("alice", &right()), Ok(true));
+        assert_eq!(verify(&file, "alice", &right()), Ok(true));
         scratch.file("acmepasswd", &ALICE.replace("alice", "bob"));
-        assert_eq!(file.verify("alice", &right()), Ok(false));
-        assert_eq!(file.verify("bob", &right()), Ok(true));
+        assert_eq!(verify(&file, "alice", &right()), Ok(false));
+        assert_eq!(verify(&file, "bob", &right()), Ok(true));
     }
 
     #[test]
@@ -243,7 +262,7 @@ mod tests {
         let fault = |text: &str| {
             scratch.file("acmepasswd", text);
             let file = UsersFile::at(path.clone());
-            let fault = file.verify("alice", &right()).unwrap_err().to_string();
+            let fault = verify(&file, "alice", &right()).unwrap_err().to_string();
             assert_eq!(file.check().unwrap_err().to_string(), fault);
             assert_eq!(file.derivations(), 0, "nothing is derived for nothing");
             fault.strip_prefix(&path.display().to_string()).unwrap().to_string()
@@ -261,7 +280,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
         assert!(UsersFile::at(path.clone()).check().unwrap_err().to_string().contains("chmod go-w"));
         std::fs::remove_file(&path).unwrap();
-        assert!(UsersFile::at(path).verify("alice", &right()).is_err());
+        assert!(verify(&UsersFile::at(path), "alice", &right()).is_err());
     }
 
     #[test]
