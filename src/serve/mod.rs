@@ -132,6 +132,7 @@ impl Plan {
             refuse_clear_passwords(&addresses)?;
         }
         self.account.start()?;
+        let trusted = self.proxies.trusted().to_vec();
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
         let scope = Scope::new(self.account.domains.clone());
         let gateway =
@@ -144,7 +145,7 @@ impl Plan {
         let door = Door {
             tls: pair.as_ref().map(|pair| pair.config.clone()),
             engine,
-            seats: Seats::for_files(files),
+            seats: Seats::for_files(files, trusted),
             patience: dialect::patience,
             numbers: Numbers::new().map_err(|error| start_failed("random numbers", &error))?,
             closing: AtomicBool::new(false),

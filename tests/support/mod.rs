@@ -174,6 +174,16 @@ impl Gateway {
         reply(&mut stream)
     }
 
+    /// A connection from another loopback address; None where the machine has only one (FreeBSD).
+    pub fn connect_from(&self, source: [u8; 4]) -> Option<TcpStream> {
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
+        use std::os::fd::AsRawFd;
+        let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((source, 0)))).ok()?;
+        connect(socket.as_raw_fd(), &SockaddrStorage::from(self.address())).unwrap();
+        Some(TcpStream::from(socket))
+    }
+
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
