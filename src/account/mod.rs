@@ -95,7 +95,7 @@ impl Account {
         let fail = |permit: &Permit| {
             let outcome = Err(fault.clone());
             if permit.action() == Action::Teardown
-                && let Some(entry) = self.ledger.intend(permit)
+                && let Ok(Some(entry)) = self.ledger.intend(permit)
             {
                 entry.settle(&outcome);
             }
@@ -114,7 +114,8 @@ impl Account {
     }
 
     fn change_one(&self, zone: &Zone, permit: &Permit) -> Result<Receipt, Fault> {
-        let Some(entry) = self.ledger.intend(permit) else { return Ok(Receipt::default()) };
+        let entry = self.ledger.intend(permit).inspect_err(|fault| log::error!("{}: {fault}", permit.owner()))?;
+        let Some(entry) = entry else { return Ok(Receipt::default()) };
         let outcome = self.tried(zone, permit);
         entry.settle(&outcome);
         match &outcome {

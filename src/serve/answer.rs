@@ -130,6 +130,13 @@ impl From<Fault> for Problem {
             Fault::NoZone(_) => Problem::new(502, format!("the DNS account holds no zone for this name: {detail}")),
             Fault::Conflict(_) => busy(format!("the DNS zone is being changed by others: {detail}"), None),
             Fault::Busy(_, after) => busy(format!("the DNS service cannot be used just now: {detail}"), after),
+            // Which folder it is and why is for the log.
+            Fault::Unwritten { is_full: true, .. } => {
+                Problem::new(507, "the gateway's disk is full: nothing was changed")
+            }
+            Fault::Unwritten { .. } => {
+                Problem::new(500, "the gateway cannot write to its STATE_DIR, its log says why: nothing was changed")
+            }
             Fault::Unknown(_) => {
                 Problem::new(504, format!("the DNS service did not say whether it was done: {detail}"))
             }
@@ -161,6 +168,7 @@ pub fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
         _ => "Internal Server Error",
     }
 }

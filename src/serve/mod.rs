@@ -30,7 +30,8 @@ use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
-use crate::sys;
+use crate::state;
+use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
@@ -64,6 +65,8 @@ struct Plan {
     auth: Auth,
     account: Account,
     ledger: Arc<Ledger>,
+    /// Where the ledger is kept; None: in memory only.
+    state: Option<PathBuf>,
     ttl: Duration,
 }
 
@@ -88,13 +91,23 @@ impl Plan {
         let auth = Auth::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
+        let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
             && auth.takes_passwords()
             && !listen.is_loopback()
         {
             mistakes.push(config.mistake("SSL", format_args!("= off {IN_THE_CLEAR}"), CLEAR_REMEDY));
         }
-        Some(Plan { listen: listen?, tls: tls?, proxies: proxies?, auth: auth?, account: account?, ledger, ttl: ttl? })
+        Some(Plan {
+            listen: listen?,
+            tls: tls?,
+            proxies: proxies?,
+            auth: auth?,
+            account: account?,
+            ledger,
+            state: state?,
+            ttl: ttl?,
+        })
     }
 
     /// What an administrator wants to see before anything else, and what is legal but unwise.
@@ -119,7 +132,19 @@ impl Plan {
         }
     }
 
+    fn open_ledger(&self) -> Result<(), Failure> {
+        let Some(state) = &self.state else {
+            log::warn!("no STATE_DIR: what is set is kept in mind in memory only, and forgotten at the end");
+            return Ok(());
+        };
+        let place = self.ledger.keep_in(state);
+        let place = place.map_err(|Refusal { what, remedy }| Failure::Failed(format!("{what}: {remedy}")))?;
+        log::info!("ledger {place}");
+        Ok(())
+    }
+
     fn serve(self) -> Result<(), Failure> {
+        self.open_ledger()?;
         let files =
             sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
         // Before any thread, so that none of them can miss it.

@@ -2,22 +2,30 @@
 //!
 //! Every change goes through [`Ledger::intend`], under the lock of its zone, and [`Entry::settle`].
 //! An entry that is never settled stays written down: forgetting errs on the side of remembering.
-//! The embedded DNS server answers from here; the reaper takes from here what is due.
+//! The embedded DNS server answers from here; the reaper takes from here what is due. With a
+//! STATE_DIR all of it is on [`disk`] too, and survives a restart.
+
+mod disk;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::io;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::challenge::{Action, Name, Value};
 use crate::fault::Fault;
 use crate::gate::scope::{Permit, Record};
+use crate::sys::Refusal;
+use disk::{Disk, Kept};
 
 /// The first and the longest pause before a failed removal is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
-/// The records of one gateway, in memory.
+/// The records of one gateway: what is in memory, and on disk where there is one.
 #[derive(Default)]
 pub struct Ledger {
+    disk: OnceLock<Disk>,
     lines: Mutex<BTreeMap<(Name, Value), Line>>,
 }
 
@@ -46,20 +54,55 @@ pub struct Entry<'a> {
 }
 
 impl Ledger {
+    /// Keeps the ledger in this folder from now on, and goes on with what it holds. Says where.
+    ///
+    /// What was only intended when the last process ended may have been made, and is kept as such.
+    pub fn keep_in(&self, state: &Path) -> Result<String, Refusal> {
+        let (disk, kept) = Disk::open(state)?;
+        let now = Instant::now();
+        let mut lines = self.lines();
+        for Kept { record, since, tries } in kept {
+            // By a clock that was set back it is from today, and does not live longer for it.
+            let age = since.elapsed().unwrap_or_default();
+            let since = now.checked_sub(age).unwrap_or(now);
+            let state = match tries {
+                Some(tries) => State::Due { tries, next: now },
+                None => State::Living { since },
+            };
+            lines.insert((record.owner.clone(), record.value.clone()), Line { record, state });
+        }
+        let place = format!("{}, {} records", disk.folder().display(), lines.len());
+        // The first folder stays; nobody names a second one.
+        let _ = self.disk.set(disk);
+        Ok(place)
+    }
+
     /// Writes the change down before it is made. To be called under the zone's lock.
     ///
     /// None: there is nothing to do, because what the reaper wanted to take back was set again.
-    pub fn intend<'a>(&'a self, permit: &'a Permit) -> Option<Entry<'a>> {
-        let (mut lines, now) = (self.lines(), Instant::now());
-        let known = lines.get(&key(permit));
-        let is_new = known.is_none();
-        if permit.is_recall() && !known.is_some_and(|line| line.state.is_due(now)) {
-            return None;
+    /// What cannot be written down is not to be made. Only a setup is written down: a removal is
+    /// not kept from happening by a full disk.
+    pub fn intend<'a>(&'a self, permit: &'a Permit) -> Result<Option<Entry<'a>>, Fault> {
+        let now = Instant::now();
+        let known = self.lines().get(&key(permit)).map(|line| line.state);
+        if permit.is_recall() && !known.is_some_and(|state| state.is_due(now)) {
+            return Ok(None);
         }
-        if is_new && permit.action() == Action::Setup {
-            lines.insert(key(permit), Line { record: permit.record(), state: State::Intended { since: now } });
+        if permit.action() == Action::Setup {
+            self.write(permit, None).map_err(|error| unwritten(&error))?;
+            let intended = || Line { record: permit.record(), state: State::Intended { since: now } };
+            self.lines().entry(key(permit)).or_insert_with(intended);
         }
-        Some(Entry { ledger: self, permit, is_new })
+        Ok(Some(Entry { ledger: self, permit, is_new: known.is_none() }))
+    }
+
+    fn write(&self, permit: &Permit, tries: Option<u32>) -> io::Result<()> {
+        let kept = || Kept { record: permit.record(), since: SystemTime::now(), tries };
+        self.disk.get().map_or(Ok(()), |disk| disk.write(&kept()))
+    }
+
+    fn cross_out(&self, permit: &Permit) -> io::Result<()> {
+        self.disk.get().map_or(Ok(()), |disk| disk.cross_out(&permit.record()))
     }
 
     /// The values that `caller` set at `owner`.
@@ -102,18 +145,28 @@ impl Entry<'_> {
     /// Writes down how it went.
     pub fn settle<T>(self, outcome: &Result<T, Fault>) {
         let Entry { ledger, permit, is_new } = self;
-        let (mut lines, now) = (ledger.lines(), Instant::now());
+        let now = Instant::now();
         let state = match (permit.action(), outcome) {
             (Action::Teardown, Ok(_)) => None,
-            (Action::Teardown, Err(_)) => Some(State::removal_failed(lines.get(&key(permit)), now)),
+            (Action::Teardown, Err(_)) => Some(State::removal_failed(ledger.lines().get(&key(permit)), now)),
             (Action::Setup, Err(fault)) if fault.nothing_done() && is_new => None,
             (Action::Setup, Err(fault)) if fault.nothing_done() => return,
             // Perhaps made is as good as made: it has to be removed one day.
             (Action::Setup, _) => Some(State::Living { since: now }),
         };
+        let written = match state {
+            None => ledger.cross_out(permit),
+            Some(State::Due { tries, .. }) => ledger.write(permit, Some(tries)),
+            // It was written down before it was made.
+            Some(_) => Ok(()),
+        };
+        if let Err(error) = written {
+            // On disk it stays as it was, and is removed once more after a restart: nothing is lost.
+            log::error!("the ledger cannot be written ({error}): see to STATE_DIR");
+        }
         match state {
-            Some(state) => drop(lines.insert(key(permit), Line { record: permit.record(), state })),
-            None => drop(lines.remove(&key(permit))),
+            Some(state) => drop(ledger.lines().insert(key(permit), Line { record: permit.record(), state })),
+            None => drop(ledger.lines().remove(&key(permit))),
         }
     }
 }
@@ -133,6 +186,11 @@ impl State {
     }
 }
 
+fn unwritten(error: &io::Error) -> Fault {
+    let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    Fault::Unwritten { is_full, text: format!("the record cannot be written down in STATE_DIR ({error})") }
+}
+
 fn key(permit: &Permit) -> (Name, Value) {
     (permit.owner().clone(), permit.value().clone())
 }
@@ -143,6 +201,7 @@ mod tests {
     use crate::deadline::Deadline;
     use crate::gate::auth::Caller;
     use crate::gate::scope::{Grant, Scope};
+    use crate::scratch::Scratch;
 
     const TTL: Duration = Duration::from_secs(86400);
 
@@ -160,14 +219,14 @@ mod tests {
     }
 
     fn change(ledger: &Ledger, permit: &Permit, outcome: Result<(), Fault>) {
-        ledger.intend(permit).unwrap().settle(&outcome);
+        ledger.intend(permit).unwrap().unwrap().settle(&outcome);
     }
 
     #[test]
     fn a_value_is_seen_once_it_is_made_and_until_it_is_gone() {
         let (ledger, grant) = (Ledger::default(), grant("alice"));
         let permit = grant.setup(value("a"));
-        let entry = ledger.intend(&permit).unwrap();
+        let entry = ledger.intend(&permit).unwrap().unwrap();
         assert_eq!(ledger.visible(grant.owner()), []);
         assert_eq!(ledger.values(grant.owner(), "alice"), [value("a")], "written down before it is made");
         entry.settle(&Ok(()));
@@ -214,9 +273,49 @@ mod tests {
         assert_eq!(ripe.len(), 1);
         let recall = scope().recall(&ripe[0], Deadline::after(Duration::from_secs(1))).unwrap();
         change(&ledger, &grant.setup(value("a")), Ok(()));
-        assert!(ledger.intend(&recall).is_none(), "set again in between: it stays");
+        assert!(ledger.intend(&recall).unwrap().is_none(), "set again in between: it stays");
         ledger.ripe(Duration::from_nanos(1));
         change(&ledger, &recall, Ok(()));
+        assert_eq!(ledger.visible(grant.owner()), []);
+    }
+
+    #[test]
+    fn a_restart_forgets_nothing() {
+        let state = Scratch::new();
+        let grant = grant("alice");
+        let first = Ledger::default();
+        first.keep_in(state.path()).unwrap();
+        change(&first, &grant.setup(value("a")), Ok(()));
+        change(&first, &grant.setup(value("b")), Ok(()));
+        change(&first, &grant.teardown(value("b")), Ok(()));
+        change(&first, &grant.setup(value("c")), Err(Fault::Refused("no".into())));
+        change(&first, &grant.setup(value("d")), Err(Fault::Unknown("silence".into())));
+        change(&first, &grant.setup(value("e")), Ok(()));
+        change(&first, &grant.teardown(value("e")), Err(Fault::Busy("later".into(), None)));
+        let permit = grant.setup(value("f"));
+        let _ended_in_the_middle = first.intend(&permit).unwrap();
+        drop(first);
+        let second = Ledger::default();
+        second.keep_in(state.path()).unwrap();
+        assert_eq!(second.values(grant.owner(), "alice"), ["a", "d", "e", "f"].map(value));
+        assert_eq!(second.visible(grant.owner()), ["a", "d", "e", "f"].map(value));
+        let due: Vec<_> = second.ripe(TTL).into_iter().map(|record| record.value).collect();
+        assert_eq!(due, [value("e")], "a removal that failed is due at once");
+    }
+
+    #[test]
+    fn what_cannot_be_written_down_is_not_made_and_a_removal_is() {
+        let state = Scratch::new();
+        let (ledger, grant) = (Ledger::default(), grant("alice"));
+        ledger.keep_in(state.path()).unwrap();
+        change(&ledger, &grant.setup(value("a")), Ok(()));
+        // A file where the folder was: nothing can be written below it, not even by root.
+        std::fs::remove_dir_all(state.join("ledger")).unwrap();
+        state.file("ledger", "");
+        let permit = grant.setup(value("b"));
+        assert!(matches!(ledger.intend(&permit), Err(Fault::Unwritten { is_full: false, .. })));
+        assert_eq!(ledger.values(grant.owner(), "alice"), [value("a")]);
+        change(&ledger, &grant.teardown(value("a")), Ok(()));
         assert_eq!(ledger.visible(grant.owner()), []);
     }
 }
