@@ -14,6 +14,8 @@ mod cases {
     mod door;
     /// `acmegw hook` against the gateway.
     mod hook;
+    /// The ledger on disk: restarts, kills, a disk that cannot be written.
+    mod ledger;
     /// Signals, restarts, the reaper, the log.
     mod life;
     /// The native dialect: every bad input and its one answer.

@@ -43,7 +43,7 @@ pub fn stderr(output: &Output) -> String {
 
 /// A running gateway. Ends with the test.
 pub struct Gateway {
-    pub folder: Scratch,
+    pub folder: Arc<Scratch>,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -64,7 +64,8 @@ impl Gateway {
     }
 
     /// Starts one with just these lines, in a folder that may hold files already.
-    pub fn start_in(folder: Scratch, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+    pub fn start_in(folder: impl Into<Arc<Scratch>>, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+        let folder = folder.into();
         let file = folder.file("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
         // A gateway that is killed leaves its inner socket behind; so that goes with the test too.
@@ -80,6 +81,11 @@ impl Gateway {
         let gateway = Gateway { folder, child, log };
         gateway.wait_for("listening on ");
         gateway
+    }
+
+    /// Ends the gateway, as a power cut would, and gives its folder for the next one.
+    pub fn into_folder(self) -> Arc<Scratch> {
+        self.folder.clone()
     }
 
     /// The first line of the log with this text in it, waited for.
