@@ -273,4 +273,6 @@ fn start(message: &Message<&[u8]>, rcode: Rcode) -> MessageBuilder<StaticCompres
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
