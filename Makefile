@@ -11,7 +11,7 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
 
-.PHONY: all demo test unit lint e2e install clean
+.PHONY: all demo test unit fuzz lint e2e install clean
 
 all:
 	$(CARGO) rustc --release --locked --bin acmegw -- $(STATIC)
@@ -31,6 +31,11 @@ lint:
 
 unit:
 	$(CARGO) test --locked
+
+# The property tests of make unit on ever new inputs, FUZZ_SECONDS each. What is found says with
+# which FUZZ_SEED it comes back.
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(CARGO) test --locked --profile fuzz --lib properties:: -- --test-threads=1 --nocapture
 
 e2e: all
 	$(CARGO) build --release --locked --examples

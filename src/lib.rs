@@ -24,6 +24,8 @@ pub mod passwd;
 pub mod program;
 pub mod provider;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod scratch;
 pub mod secret;
 pub mod serve;

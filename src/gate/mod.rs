@@ -21,6 +21,12 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     }
     let network: IpNet =
         text.parse().map_err(|_| "write an address or a network, such as 192.0.2.7 or 192.0.2.0/24")?;
+    // It would hold nobody: an address of that form counts as the IPv4 address that it is.
+    if let IpAddr::V6(v6) = network.addr()
+        && v6.to_ipv4_mapped().is_some()
+    {
+        return Err("write an IPv4 network without ::ffff: in front, such as 192.0.2.0/24".to_string());
+    }
     match network.trunc() == network {
         true => Ok(network),
         false => Err(format!("write {} for the network or {} for the one address", network.trunc(), network.addr())),
@@ -41,6 +47,9 @@ pub fn contains(networks: &[IpNet], address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -49,7 +58,16 @@ mod tests {
         for good in ["127.0.0.1", "192.0.2.0/24", "::1", "2001:db8::/32", "::ffff:192.0.2.7", "0.0.0.0/0"] {
             assert!(network(good).is_ok(), "{good}");
         }
-        for wrong in ["", "localhost", "192.0.2.0/33", "192.0.2", "192.0.2.77/24", "2001:db8::1/32", "1.2.3.4:80"] {
+        for wrong in [
+            "",
+            "localhost",
+            "192.0.2.0/33",
+            "192.0.2",
+            "192.0.2.77/24",
+            "2001:db8::1/32",
+            "1.2.3.4:80",
+            "::ffff:192.0.2.0/120",
+        ] {
             assert!(network(wrong).is_err(), "{wrong}");
         }
     }

@@ -10,7 +10,7 @@ use super::{Provider, Receipt, Row, Surroundings, Zone};
 use crate::challenge::Name;
 use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
-use crate::dns::server::{Listener, Zones};
+use crate::dns::server::{Listener, RATE, Zones};
 use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::gate::scope::Permit;
@@ -105,7 +105,7 @@ impl Provider for Embedded {
         let listener = self.bind()?;
         let failed = |error| Failure::Failed(format!("the DNS server cannot start: {error}"));
         let addresses = listener.addresses().map_err(failed)?;
-        listener.serve(self.zones()).map_err(failed)?;
+        listener.serve(self.zones(), RATE).map_err(failed)?;
         for address in addresses {
             log::info!("answering DNS on {address}");
         }

@@ -68,6 +68,14 @@ impl Ask {
             _ => None,
         }
     }
+
+    #[cfg(test)]
+    pub fn for_tests(method: &str, target: &str, body: &[u8]) -> Ask {
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let passenger = Passenger { number: "1-1".to_string(), peer: IpAddr::from([127, 0, 0, 1]), deadline };
+        let (method, target, body) = (method.to_string(), target.to_string(), body.to_vec());
+        Ask { passenger, method, target, headers: Vec::new(), body }
+    }
 }
 
 type Passengers = Mutex<HashMap<String, Passenger>>;

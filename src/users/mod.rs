@@ -211,6 +211,9 @@ impl Line {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::scratch::Scratch;
