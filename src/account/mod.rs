@@ -3,6 +3,8 @@
 //! Under the lock of a zone: the ledger writes the change down, the provider makes it, the ledger
 //! hears how it went. Waiting for the service's own status happens after the lock is given back.
 
+#[cfg(test)]
+mod concurrency;
 mod zone_lock;
 
 use std::collections::HashMap;
