@@ -20,6 +20,8 @@ mod cases {
     mod ledger;
     /// Signals, restarts, the reaper, the log.
     mod life;
+    /// How much one caller may do.
+    mod limits;
     /// The native dialect: every bad input and its one answer.
     mod native;
     /// Guessing passwords.

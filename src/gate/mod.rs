@@ -6,6 +6,7 @@ pub mod access;
 pub mod auth;
 mod derivations;
 pub mod peer;
+pub mod recent;
 mod remembered;
 pub mod scope;
 mod throttle;

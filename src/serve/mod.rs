@@ -31,6 +31,7 @@ use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::state;
 use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
@@ -165,8 +166,14 @@ impl Plan {
         let trusted = self.proxies.trusted().to_vec();
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
         let scope = Scope::ruled(self.account.domains.clone(), self.access);
-        let gateway =
-            Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
+        let gateway = Gateway {
+            proxies: self.proxies,
+            auth: self.auth,
+            scope,
+            limits: Limits::default(),
+            ledger: self.ledger,
+            account: self.account,
+        };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
         let engine = Engine::start(forwarded, move |ask| handler.handle(ask))
