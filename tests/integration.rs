@@ -18,6 +18,8 @@ mod cases {
     mod ledger;
     /// Signals, restarts, the reaper, the log.
     mod life;
+    /// A DNS service that misbehaves.
+    mod misbehaving;
     /// The native dialect: every bad input and its one answer.
     mod native;
     /// Guessing passwords.
