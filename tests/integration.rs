@@ -4,6 +4,8 @@
 mod support;
 
 mod cases {
+    /// Who may touch which domains: ACCESS_FILE.
+    mod access;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
     /// What is refused at start, with file, line and remedy; which source wins.

@@ -52,6 +52,7 @@ pub struct Auth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     address: IpAddr,
+    is_host: bool,
     user: Option<String>,
 }
 
@@ -115,7 +116,7 @@ impl Auth {
     /// verified makes it the user.
     pub fn admit(&self, client: &Client, authorization: Option<&str>) -> Result<Caller, Denied> {
         let allowed = client.is_host() && contains(&self.hosts, client.address());
-        let host = Caller { address: client.address(), user: None };
+        let host = Caller { address: client.address(), is_host: client.is_host(), user: None };
         let Some(users) = &self.users else {
             return if allowed { Ok(host) } else { Err(Denied::Host(client.address())) };
         };
@@ -168,9 +169,20 @@ impl Caller {
         self.user.as_deref()
     }
 
+    /// The address, where the caller may be judged by it: not that of a proxy which did not say for
+    /// whom it asks.
+    pub fn host(&self) -> Option<IpAddr> {
+        Some(self.address).filter(|_| self.is_host)
+    }
+
     #[cfg(test)]
     pub fn for_tests(user: &str) -> Caller {
-        Caller { address: IpAddr::from([127, 0, 0, 1]), user: Some(user.to_string()) }
+        Caller::at(IpAddr::from([127, 0, 0, 1]), true, Some(user))
+    }
+
+    #[cfg(test)]
+    pub fn at(address: IpAddr, is_host: bool, user: Option<&str>) -> Caller {
+        Caller { address, is_host, user: user.map(str::to_string) }
     }
 }
 

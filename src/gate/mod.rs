@@ -2,6 +2,7 @@
 //! make it: [`peer`] a Client, [`auth`] a Caller, [`scope`] a Grant and its Permits. A check that
 //! is forgotten does not compile.
 
+pub mod access;
 pub mod auth;
 mod derivations;
 pub mod peer;

@@ -111,11 +111,14 @@ fn challenge(detail: String) -> Problem {
 }
 
 impl From<OutOfScope> for Problem {
-    fn from(OutOfScope(name): OutOfScope) -> Problem {
-        Problem::new(
-            403,
-            format!("{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"),
-        )
+    fn from(out: OutOfScope) -> Problem {
+        let detail = match out {
+            OutOfScope::Domains(name) => format!(
+                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
+            ),
+            OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
+        };
+        Problem::new(403, detail)
     }
 }
 

@@ -26,6 +26,7 @@ use signal_hook::iterator::Signals;
 use crate::account::{self, Account};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
+use crate::gate::access::{self, Access};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
@@ -40,7 +41,8 @@ use seats::Seats;
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
-pub const SETTINGS: &[&[Setting]] = &[listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS];
+pub const SETTINGS: &[&[Setting]] =
+    &[listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -63,6 +65,7 @@ struct Plan {
     tls: Tls,
     proxies: Proxies,
     auth: Auth,
+    access: Access,
     account: Account,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
@@ -89,6 +92,7 @@ impl Plan {
         let tls = Tls::read(config, mistakes, called);
         let proxies = Proxies::read(config, mistakes);
         let auth = Auth::read(config, mistakes);
+        let access = Access::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
@@ -103,6 +107,7 @@ impl Plan {
             tls: tls?,
             proxies: proxies?,
             auth: auth?,
+            access: access?,
             account: account?,
             ledger,
             state: state?,
@@ -159,7 +164,7 @@ impl Plan {
         self.account.start()?;
         let trusted = self.proxies.trusted().to_vec();
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::new(self.account.domains.clone());
+        let scope = Scope::ruled(self.account.domains.clone(), self.access);
         let gateway =
             Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
         let gateway = Arc::new(gateway);
