@@ -95,13 +95,10 @@ impl Account {
     /// Before the lock nothing was tried; what was to be removed is written down all the same.
     fn failed(&self, permits: &[Permit], fault: Fault) -> Vec<Result<Receipt, Fault>> {
         let fail = |permit: &Permit| {
-            let outcome = Err(fault.clone());
-            if permit.action() == Action::Teardown
-                && let Ok(Some(entry)) = self.ledger.intend(permit)
-            {
-                entry.settle(&outcome);
+            if permit.action() == Action::Teardown {
+                self.ledger.untried(permit);
             }
-            outcome
+            Err(fault.clone())
         };
         permits.iter().map(fail).collect()
     }
