@@ -18,4 +18,6 @@ mod cases {
     mod life;
     /// The native dialect: every bad input and its one answer.
     mod native;
+    /// Root's rights, and how they are given up.
+    mod privilege;
 }
