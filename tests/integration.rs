@@ -24,6 +24,8 @@ mod cases {
     mod misbehaving;
     /// The native dialect: every bad input and its one answer.
     mod native;
+    /// Root's rights, and how they are given up.
+    mod privilege;
     /// Guessing passwords.
     mod throttle;
 }

@@ -75,6 +75,16 @@ impl Account {
         Account { row, domains, provider, ledger, locks, zones: Mutex::default(), refused: Mutex::default() }
     }
 
+    /// Takes the provider's own addresses, while we may still be root.
+    pub fn bind(&self) -> Result<(), Failure> {
+        self.provider.bind()
+    }
+
+    /// Can the provider work with the rights that we have now?
+    pub fn check(&self) -> Result<(), Failure> {
+        self.provider.check()
+    }
+
     /// Starts what the provider serves by itself.
     pub fn start(&self) -> Result<(), Failure> {
         self.provider.start()
