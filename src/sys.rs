@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -100,10 +101,19 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     Refusal::new(format!("cannot be read ({error})"), remedy)
 }
 
-/// The user whose rights we have.
+/// The user whose rights we have, or are about to have (see [`will_be`]).
 pub fn user() -> u32 {
-    nix::unistd::geteuid().as_raw()
+    SUCCESSOR.get().copied().unwrap_or_else(|| nix::unistd::geteuid().as_raw())
 }
+
+/// From now on we count as this user: root, who reads what is still root's to read, is about to
+/// become it. Said once.
+pub fn will_be(user: u32) {
+    SUCCESSOR.get_or_init(|| user);
+}
+
+/// A process has one user, and so this is the process's.
+static SUCCESSOR: OnceLock<u32> = OnceLock::new();
 
 /// The machine's own name, if it has one that can stand in a certificate.
 pub fn host_name() -> Option<String> {

@@ -22,8 +22,12 @@ mod cases {
     mod life;
     /// How much one caller may do.
     mod limits;
+    /// A DNS service that misbehaves.
+    mod misbehaving;
     /// The native dialect: every bad input and its one answer.
     mod native;
+    /// Root's rights, and how they are given up.
+    mod privilege;
     /// Guessing passwords.
     mod throttle;
 }

@@ -75,6 +75,16 @@ impl Account {
         Account { row, domains, provider, ledger, locks, zones: Mutex::default(), refused: Mutex::default() }
     }
 
+    /// Takes the provider's own addresses, while we may still be root.
+    pub fn bind(&self) -> Result<(), Failure> {
+        self.provider.bind()
+    }
+
+    /// Can the provider work with the rights that we have now?
+    pub fn check(&self) -> Result<(), Failure> {
+        self.provider.check()
+    }
+
     /// Starts what the provider serves by itself.
     pub fn start(&self) -> Result<(), Failure> {
         self.provider.start()
@@ -95,13 +105,10 @@ impl Account {
     /// Before the lock nothing was tried; what was to be removed is written down all the same.
     fn failed(&self, permits: &[Permit], fault: Fault) -> Vec<Result<Receipt, Fault>> {
         let fail = |permit: &Permit| {
-            let outcome = Err(fault.clone());
-            if permit.action() == Action::Teardown
-                && let Ok(Some(entry)) = self.ledger.intend(permit)
-            {
-                entry.settle(&outcome);
+            if permit.action() == Action::Teardown {
+                self.ledger.untried(permit);
             }
-            outcome
+            Err(fault.clone())
         };
         permits.iter().map(fail).collect()
     }

@@ -4,7 +4,7 @@
 //! A record is written down before it is made and crossed out after it is gone. What does not look
 //! like ours is passed over and logged. One process at a time has the folder.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, ReadDir, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -24,6 +24,10 @@ const LOCK: &str = "ledger.lock";
 const FILE_LIMIT: u64 = 4096;
 /// The most records that are read.
 const RECORDS: usize = 100_000;
+/// How many strangers are named in the log.
+const STRANGERS: usize = 20;
+/// The length of a hashed name (hexadecimal digits).
+const HASH: usize = 32;
 /// What is being written has this at the end of its name.
 const NEW: &str = ".new";
 
@@ -33,6 +37,13 @@ pub(super) struct Kept {
     pub since: SystemTime,
     /// How often a removal failed; None: it is still wanted.
     pub tries: Option<u32>,
+}
+
+impl Kept {
+    /// As of now.
+    pub(super) fn now(record: Record, tries: Option<u32>) -> Kept {
+        Kept { record, since: SystemTime::now(), tries }
+    }
 }
 
 /// The open folder.
@@ -85,11 +96,21 @@ impl Disk {
         make_folder(&folder)?;
         // What a process that was killed left behind.
         let _ = fs::remove_file(&new);
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        let written = file.write_all(text(kept).as_bytes()).and_then(|()| file.sync_all());
-        written.and_then(|()| fs::rename(&new, folder.join(name))).inspect_err(|_| drop(fs::remove_file(&new)))?;
+        let written = Self::replace(kept, &new, &folder.join(name));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+            let _ = fs::remove_dir(&folder);
+        }
+        written?;
         File::open(&folder)?.sync_all()?;
         File::open(&self.folder)?.sync_all()
+    }
+
+    fn replace(kept: &Kept, new: &Path, old: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+        file.write_all(text(kept).as_bytes())?;
+        file.sync_all()?;
+        fs::rename(new, old)
     }
 
     /// Crosses a record out; it may be gone already.
@@ -109,28 +130,37 @@ impl Disk {
     }
 
     fn load(&self) -> io::Result<Vec<Kept>> {
-        let mut all = Vec::new();
+        let (mut all, mut strangers) = (Vec::new(), Strangers::default());
         for owner in fs::read_dir(&self.folder)? {
             let owner = owner?.path();
-            if !fs::symlink_metadata(&owner)?.is_dir() {
-                stranger(&owner, "not a folder");
-                continue;
+            let files = match fs::symlink_metadata(&owner) {
+                Ok(metadata) if metadata.is_dir() => fs::read_dir(&owner),
+                _ => Err(io::ErrorKind::NotADirectory.into()),
+            };
+            match files {
+                Ok(files) => self.load_owner(files, &mut all, &mut strangers),
+                Err(error) => strangers.met(&owner, &error.to_string()),
             }
-            for file in fs::read_dir(&owner)? {
-                let path = file?.path();
-                if path.to_string_lossy().ends_with(NEW) {
-                    let _ = fs::remove_file(&path);
-                } else if all.len() >= RECORDS {
-                    stranger(&path, "more records than are read");
-                } else {
-                    match self.read(&path) {
-                        Ok(kept) => all.push(kept),
-                        Err(reason) => stranger(&path, &reason),
-                    }
+            // Only where it is empty: that of a process that was killed before it wrote the file.
+            let _ = fs::remove_dir(&owner);
+        }
+        strangers.count();
+        Ok(all)
+    }
+
+    fn load_owner(&self, files: ReadDir, all: &mut Vec<Kept>, strangers: &mut Strangers) {
+        for path in files.flatten().map(|file| file.path()) {
+            if is_unfinished(&path) {
+                let _ = fs::remove_file(&path);
+            } else if all.len() >= RECORDS {
+                strangers.met(&path, "more records than are read");
+            } else {
+                match self.read(&path) {
+                    Ok(kept) => all.push(kept),
+                    Err(reason) => strangers.met(&path, &reason),
                 }
             }
         }
-        Ok(all)
     }
 
     fn read(&self, path: &Path) -> Result<Kept, String> {
@@ -150,8 +180,30 @@ impl Disk {
     }
 }
 
-fn stranger(path: &Path, reason: &str) {
-    log::warn!("{}: {}: passed over", Foreign(&path.to_string_lossy()), Foreign(reason));
+/// What is not ours, and is passed over and left alone.
+#[derive(Default)]
+struct Strangers(usize);
+
+impl Strangers {
+    fn met(&mut self, path: &Path, reason: &str) {
+        self.0 += 1;
+        if self.0 <= STRANGERS {
+            log::warn!("{}: {}: passed over", Foreign(&path.to_string_lossy()), Foreign(reason));
+        }
+    }
+
+    fn count(&self) {
+        if self.0 > STRANGERS {
+            log::warn!("in the ledger {} files in all were passed over", self.0);
+        }
+    }
+}
+
+/// What a process that was killed was writing.
+fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_hash = |stem: &str| stem.len() == HASH && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.strip_suffix(NEW).is_some_and(is_hash)
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
@@ -163,7 +215,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 /// A name for a file that no name or value of a record can make longer, or lead elsewhere.
 fn hashed(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    digest(&SHA256, text.as_bytes()).as_ref()[..HASH / 2].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(kept: &Kept) -> String {
@@ -233,6 +285,9 @@ mod tests {
         let (folder, name) = disk.place(&kept('a', None).record);
         let good = fs::read_to_string(folder.join(&name)).unwrap();
         fs::write(disk.folder().join("README"), "hello").unwrap();
+        fs::write(folder.join("notes.new"), "not ours").unwrap();
+        fs::create_dir(disk.folder().join("empty")).unwrap();
+        symlink(state.path(), disk.folder().join("elsewhere")).unwrap();
         fs::write(folder.join("garbage"), [0xff; 100]).unwrap();
         fs::write(folder.join("copy"), &good).unwrap();
         fs::write(folder.join(hashed("long")), good.clone() + &"#".repeat(5000)).unwrap();
@@ -242,6 +297,8 @@ mod tests {
         drop(disk);
         assert_eq!(loaded(&state).len(), 1);
         assert!(state.join("ledger").join("README").exists() && folder.join("copy").exists());
+        assert!(folder.join("notes.new").exists() && state.join("ledger").join("elsewhere").exists());
+        assert!(!state.join("ledger").join("empty").exists());
         assert!(!folder.join(format!("{name}{NEW}")).exists(), "what a killed process was writing is no stranger");
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::challenge::{Action, Name, Value};
 use crate::fault::Fault;
@@ -26,10 +26,14 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_sec
 #[derive(Default)]
 pub struct Ledger {
     disk: OnceLock<Disk>,
+    /// Held while a change goes to disk and to memory, so that both say the same; never while
+    /// somebody reads.
+    changing: Mutex<()>,
     lines: Mutex<BTreeMap<(Name, Value), Line>>,
 }
 
 /// A record and what became of it.
+#[derive(Clone)]
 struct Line {
     record: Record,
     state: State,
@@ -62,8 +66,12 @@ impl Ledger {
         let now = Instant::now();
         let mut lines = self.lines();
         for Kept { record, since, tries } in kept {
-            // By a clock that was set back it is from today, and does not live longer for it.
-            let age = since.elapsed().unwrap_or_default();
+            let age = since.elapsed().unwrap_or_else(|_| {
+                // By a clock that was wrong it is from a time to come: taken to be from today, and
+                // written down so, lest each start give it another life.
+                complain(disk.write(&Kept::now(record.clone(), tries)));
+                Duration::ZERO
+            });
             let since = now.checked_sub(age).unwrap_or(now);
             let state = match tries {
                 Some(tries) => State::Due { tries, next: now },
@@ -83,26 +91,52 @@ impl Ledger {
     /// What cannot be written down is not to be made. Only a setup is written down: a removal is
     /// not kept from happening by a full disk.
     pub fn intend<'a>(&'a self, permit: &'a Permit) -> Result<Option<Entry<'a>>, Fault> {
-        let now = Instant::now();
+        let (_changing, now) = (self.changing(), Instant::now());
         let known = self.lines().get(&key(permit)).map(|line| line.state);
         if permit.is_recall() && !known.is_some_and(|state| state.is_due(now)) {
             return Ok(None);
         }
         if permit.action() == Action::Setup {
-            self.write(permit, None).map_err(|error| unwritten(&error))?;
+            self.write(&Kept::now(permit.record(), None)).map_err(|error| unwritten(&error))?;
             let intended = || Line { record: permit.record(), state: State::Intended { since: now } };
             self.lines().entry(key(permit)).or_insert_with(intended);
         }
         Ok(Some(Entry { ledger: self, permit, is_new: known.is_none() }))
     }
 
-    fn write(&self, permit: &Permit, tries: Option<u32>) -> io::Result<()> {
-        let kept = || Kept { record: permit.record(), since: SystemTime::now(), tries };
-        self.disk.get().map_or(Ok(()), |disk| disk.write(&kept()))
+    /// A removal that could not even be tried is due from now on. Needs no lock: what the reaper
+    /// wanted to take back, and what was set again in between, stays.
+    pub fn untried(&self, permit: &Permit) {
+        match permit.is_recall() {
+            true => self.postpone(permit.record()),
+            false => self.removal_failed(&self.changing(), permit.record()),
+        }
     }
 
-    fn cross_out(&self, permit: &Permit) -> io::Result<()> {
-        self.disk.get().map_or(Ok(()), |disk| disk.cross_out(&permit.record()))
+    /// What is due cannot be removed now, and is tried again after a pause that grows.
+    pub fn postpone(&self, record: Record) {
+        let (changing, key) = (self.changing(), (record.owner.clone(), record.value.clone()));
+        let is_due = self.lines().get(&key).is_some_and(|line| matches!(line.state, State::Due { .. }));
+        if is_due {
+            self.removal_failed(&changing, record);
+        }
+    }
+
+    fn removal_failed(&self, _changing: &MutexGuard<()>, record: Record) {
+        let key = (record.owner.clone(), record.value.clone());
+        let state = State::removal_failed(self.lines().get(&key), Instant::now());
+        let line = Line { record, state };
+        complain(self.write(&line.kept()));
+        self.lines().insert(key, line);
+    }
+
+    fn write(&self, kept: &Kept) -> io::Result<()> {
+        self.disk.get().map_or(Ok(()), |disk| disk.write(kept))
+    }
+
+    fn forget(&self, permit: &Permit) {
+        complain(self.disk.get().map_or(Ok(()), |disk| disk.cross_out(&permit.record())));
+        self.lines().remove(&key(permit));
     }
 
     /// The values that `caller` set at `owner`.
@@ -140,6 +174,10 @@ impl Ledger {
         here.map(|line| line.record.value.clone()).collect()
     }
 
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lines(&self) -> MutexGuard<'_, BTreeMap<(Name, Value), Line>> {
         // Every change of the map is one call, so that a panic elsewhere leaves it whole.
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
@@ -150,29 +188,39 @@ impl Entry<'_> {
     /// Writes down how it went.
     pub fn settle<T>(self, outcome: &Result<T, Fault>) {
         let Entry { ledger, permit, is_new } = self;
-        let now = Instant::now();
-        let state = match (permit.action(), outcome) {
-            (Action::Teardown, Ok(_)) => None,
-            (Action::Teardown, Err(_)) => Some(State::removal_failed(ledger.lines().get(&key(permit)), now)),
-            (Action::Setup, Err(fault)) if fault.nothing_done() && is_new => None,
-            (Action::Setup, Err(fault)) if fault.nothing_done() => return,
+        let changing = ledger.changing();
+        let before = ledger.lines().get(&key(permit)).cloned();
+        let was_intended = is_new && before.as_ref().is_some_and(|line| matches!(line.state, State::Intended { .. }));
+        match (permit.action(), outcome) {
+            (Action::Teardown, Ok(_)) => ledger.forget(permit),
+            (Action::Teardown, Err(_)) => ledger.removal_failed(&changing, permit.record()),
+            (Action::Setup, Err(fault)) if fault.nothing_done() && was_intended => ledger.forget(permit),
+            // What was there before is there still: as it was, on disk too.
+            (Action::Setup, Err(fault)) if fault.nothing_done() => {
+                complain(before.map_or(Ok(()), |line| ledger.write(&line.kept())));
+            }
             // Perhaps made is as good as made: it has to be removed one day.
-            (Action::Setup, _) => Some(State::Living { since: now }),
-        };
-        let written = match state {
-            None => ledger.cross_out(permit),
-            Some(State::Due { tries, .. }) => ledger.write(permit, Some(tries)),
-            // It was written down before it was made.
-            Some(_) => Ok(()),
-        };
-        if let Err(error) = written {
-            // On disk it stays as it was, and is removed once more after a restart: nothing is lost.
-            log::error!("the ledger cannot be written ({error}): see to STATE_DIR");
+            (Action::Setup, _) => {
+                let line = Line { record: permit.record(), state: State::Living { since: Instant::now() } };
+                // Otherwise the disk says so since it was intended.
+                if before.is_some_and(|line| matches!(line.state, State::Due { .. })) {
+                    complain(ledger.write(&line.kept()));
+                }
+                ledger.lines().insert(key(permit), line);
+            }
         }
-        match state {
-            Some(state) => drop(ledger.lines().insert(key(permit), Line { record: permit.record(), state })),
-            None => drop(ledger.lines().remove(&key(permit))),
-        }
+    }
+}
+
+impl Line {
+    /// As it is on disk.
+    fn kept(&self) -> Kept {
+        let (since, tries) = match self.state {
+            State::Intended { since } | State::Living { since } => (since, None),
+            State::Due { tries, .. } => (Instant::now(), Some(tries)),
+        };
+        let now = Kept::now(self.record.clone(), tries);
+        Kept { since: now.since.checked_sub(since.elapsed()).unwrap_or(now.since), ..now }
     }
 }
 
@@ -188,6 +236,13 @@ impl State {
         };
         let pause = RETRY.0.saturating_mul(1 << tries.min(16)).min(RETRY.1);
         State::Due { tries, next: now + pause }
+    }
+}
+
+/// On disk it stays as it was, and is removed once more after a restart: nothing is lost.
+fn complain(written: io::Result<()>) {
+    if let Err(error) = written {
+        log::error!("the ledger cannot be written ({error}): see to STATE_DIR");
     }
 }
 
@@ -324,5 +379,52 @@ mod tests {
         assert_eq!(ledger.values(grant.owner(), "alice"), [value("a")]);
         change(&ledger, &grant.teardown(value("a")), Ok(()));
         assert_eq!(ledger.visible(grant.owner()), []);
+    }
+
+    #[test]
+    fn a_recall_that_could_not_be_tried_is_postponed_unless_the_value_was_set_again() {
+        let (ledger, grant) = (Ledger::default(), grant("alice"));
+        change(&ledger, &grant.setup(value("a")), Ok(()));
+        let ripe = ledger.ripe(Duration::ZERO);
+        let recall = scope().recall(&ripe[0], Deadline::after(Duration::from_secs(1))).unwrap();
+        ledger.untried(&recall);
+        assert_eq!(ledger.ripe(TTL), [], "tried again after a pause");
+        assert_eq!(ledger.ripe(Duration::ZERO), [], "the pause is kept");
+        change(&ledger, &grant.setup(value("a")), Ok(()));
+        ledger.untried(&recall);
+        assert_eq!(ledger.ripe(Duration::ZERO).len(), 1, "it lives, and is due when its time is over only");
+    }
+
+    #[test]
+    fn a_setup_that_was_refused_leaves_what_was_there_as_it_was() {
+        let state = Scratch::new();
+        let (first, alice) = (Ledger::default(), grant("alice"));
+        first.keep_in(state.path()).unwrap();
+        change(&first, &alice.setup(value("a")), Ok(()));
+        change(&first, &alice.teardown(value("a")), Err(Fault::Busy("later".into(), None)));
+        change(&first, &grant("bob").setup(value("a")), Err(Fault::Refused("no".into())));
+        drop(first);
+        let second = Ledger::default();
+        second.keep_in(state.path()).unwrap();
+        assert_eq!(second.ripe(TTL).len(), 1, "still due");
+        assert_eq!(second.values(alice.owner(), "alice"), [value("a")], "still hers");
+    }
+
+    #[test]
+    fn a_lifetime_is_counted_from_what_is_written_unless_that_is_yet_to_come() {
+        let (state, grant, hour) = (Scratch::new(), grant("alice"), Duration::from_secs(3600));
+        let (disk, _) = Disk::open(state.path()).unwrap();
+        let now = Kept::now(grant.setup(value("a")).record(), None);
+        disk.write(&Kept { since: now.since - 2 * hour, ..now }).unwrap();
+        let now = Kept::now(grant.setup(value("b")).record(), None);
+        disk.write(&Kept { since: now.since + 100 * hour, ..now }).unwrap();
+        drop(disk);
+        let ledger = Ledger::default();
+        ledger.keep_in(state.path()).unwrap();
+        let ripe: Vec<_> = ledger.ripe(hour).into_iter().map(|record| record.value).collect();
+        assert_eq!(ripe, [value("a")]);
+        drop(ledger);
+        let (_, kept) = Disk::open(state.path()).unwrap();
+        assert!(kept.iter().all(|kept| kept.since.elapsed().is_ok()), "nothing is from a time to come any more");
     }
 }

@@ -6,6 +6,7 @@ mod door;
 mod engine;
 mod framing;
 mod listen;
+mod privilege;
 mod reaper;
 mod request;
 mod seats;
@@ -37,13 +38,14 @@ use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
+use privilege::Rights;
 use request::Gateway;
 use seats::Seats;
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
 pub const SETTINGS: &[&[Setting]] =
-    &[listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
+    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -62,6 +64,7 @@ pub struct Call {
 
 /// Everything that the configuration says, read and checked; nothing is started yet.
 struct Plan {
+    rights: Rights,
     listen: Listen,
     tls: Tls,
     proxies: Proxies,
@@ -79,7 +82,9 @@ pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Fa
     let plan = Plan::read(config, &mut mistakes, call.called.as_deref());
     let plan = mistakes.finish(plan)?;
     plan.report(config);
+    privilege::keep_to_ourselves()?;
     if call.configtest {
+        plan.settle()?;
         println!("the configuration is in order");
         return Ok(());
     }
@@ -88,6 +93,7 @@ pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Fa
 
 impl Plan {
     fn read(config: &Config, mistakes: &mut Mistakes, called: Option<&Path>) -> Option<Plan> {
+        let rights = mistakes.note(Rights::read(config));
         let ledger = Arc::<Ledger>::default();
         let listen = mistakes.note(Listen::read(config));
         let tls = Tls::read(config, mistakes, called);
@@ -104,6 +110,7 @@ impl Plan {
             mistakes.push(config.mistake("SSL", format_args!("= off {IN_THE_CLEAR}"), CLEAR_REMEDY));
         }
         Some(Plan {
+            rights: rights?,
             listen: listen?,
             tls: tls?,
             proxies: proxies?,
@@ -130,9 +137,6 @@ impl Plan {
                 self.account.row.name
             );
         }
-        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
-            log::warn!("nobody is admitted by password: {mistake}");
-        }
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
@@ -149,13 +153,25 @@ impl Plan {
         Ok(())
     }
 
+    /// Takes on the rights to serve with, and looks with them at what is read later, request by request.
+    fn settle(&self) -> Result<(), Failure> {
+        self.rights.settle()?;
+        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
+            log::warn!("nobody is admitted by password: {mistake}");
+        }
+        self.account.check()
+    }
+
     fn serve(self) -> Result<(), Failure> {
-        self.open_ledger()?;
         let files =
             sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
         // Before any thread, so that none of them can miss it.
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
+        // Root's rights are good for the sockets, and for what Plan::read has read; for nothing after.
         let listeners = self.listen.bind()?;
+        self.account.bind()?;
+        self.settle()?;
+        self.open_ledger()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
         let addresses = addresses.map_err(|error| start_failed("listening sockets", &error))?;
         let pair = self.tls.ready(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>())?;
