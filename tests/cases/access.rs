@@ -65,6 +65,18 @@ fn a_rule_for_a_user_needs_the_users_password() {
 }
 
 #[test]
+fn a_proxy_that_names_nobody_is_not_judged_by_its_address() {
+    let proxy = "BASIC_AUTH = required\nALLOWED_PROXIES = 127.0.0.1";
+    let gateway = gateway(proxy, "127.0.0.1 example.com\n192.0.2.7 example.com\n");
+    gateway.add_user("alice", "secret");
+    let from = |headers: &str| {
+        let headers = format!("{headers}Authorization: Basic {}\r\n", base64("alice:secret"));
+        gateway.request("POST", "/", &headers, &body("setup", "example.com", VALUE)).status
+    };
+    assert_eq!([from(""), from("X-Forwarded-For: 192.0.2.7\r\n")], [403, 201]);
+}
+
+#[test]
 fn changes_are_seen_without_a_restart_and_a_mistake_keeps_the_old_rules() {
     let gateway = gateway("ALLOWED_HOSTS = 127.0.0.1", "127.0.0.1 example.com\n");
     let statuses = || ["example.com", "example.org"].map(|domain| setup(&gateway, None, domain).status);
@@ -75,6 +87,7 @@ fn changes_are_seen_without_a_restart_and_a_mistake_keeps_the_old_rules() {
     assert_eq!(statuses(), [403, 201]);
     let line = gateway.wait_for("access:2: '*.example.org' is a wildcard");
     assert!(line.contains("ERROR the access rules stay as they were: "), "{line}");
+    assert_eq!(gateway.log().matches("is a wildcard").count(), 1, "once a change, not once a request");
     gateway.folder.file_mode("access", "127.0.0.1 example.com\n", 0o602);
     assert_eq!(statuses(), [403, 201]);
     gateway.wait_for("writable by group or others");
