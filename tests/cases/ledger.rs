@@ -1,9 +1,16 @@
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, stderr};
+use acmegw::challenge::Name;
+use acmegw::deadline::Deadline;
+use acmegw::dns::Rtype;
+use acmegw::dns::client::Client;
+
+use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, post_to, stderr};
 
 /// A service that keeps each value as a file; its answer takes a moment, as a service's does.
 const SERVICE: &str =
@@ -45,7 +52,7 @@ fn a_gateway_that_is_killed_at_any_point_forgets_no_record() {
         let address = gateway.address();
         let ask = |argument: &str, number: u32| {
             let text = body(argument, "example.com", &value(number));
-            let stream = std::net::TcpStream::connect(address);
+            let stream = TcpStream::connect(address);
             let _ = stream.and_then(|mut stream| {
                 write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{text}", text.len())
             });
@@ -70,6 +77,84 @@ fn a_gateway_that_is_killed_at_any_point_forgets_no_record() {
     drop(gateway);
 }
 
+/// What clients were told is so after the next start; and what nobody wants any more goes in time.
+#[test]
+fn what_was_answered_is_so_wherever_the_gateway_was_killed_afterwards() {
+    const ROUNDS: u32 = 100;
+    let mut folder = std::sync::Arc::new(Scratch::new());
+    let lines = embedded(&folder);
+    let mut told = 0;
+    let mut before: Option<(String, BTreeMap<String, bool>)> = None;
+    for round in 0..ROUNDS {
+        let mut gateway = Gateway::start_in(folder, &lines, &[]);
+        if let Some((domain, answers)) = before {
+            let held = asked(&gateway, &domain);
+            for (value, is_set) in &answers {
+                assert_eq!(held.contains(value), *is_set, "{value} at {domain} after {round} kills");
+            }
+            told += answers.len();
+        }
+        let (domain, address) = (format!("r{round}.example.com"), gateway.address());
+        let client = thread::spawn({
+            let domain = domain.clone();
+            move || be_told(address, &domain)
+        });
+        // Not a random number but a sweep over the whole life of some changes.
+        thread::sleep(Duration::from_micros(1000 + u64::from(round) * 600));
+        gateway.signal("KILL");
+        gateway.ended();
+        before = Some((domain, client.join().unwrap()));
+        folder = gateway.into_folder();
+    }
+    assert!(told > 20, "only {told} answers: the sweep is too short");
+    let gateway = Gateway::start_in(folder, &format!("{lines}CHALLENGE_TTL = 1\n"), &[]);
+    let ledger = gateway.folder.join("ledger");
+    let began = Instant::now();
+    while held(&ledger) > 0 {
+        assert!(began.elapsed() < PATIENCE, "{} names were forgotten", held(&ledger));
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sets values and removes every second one again until the gateway is gone; says of each about
+/// which there was an answer whether it is set.
+fn be_told(gateway: SocketAddr, domain: &str) -> BTreeMap<String, bool> {
+    let mut answers = BTreeMap::new();
+    // More than there is time for, and fewer than do not fit into one answer of the DNS server.
+    for number in 0..200 {
+        if post_to(gateway, &body("setup", domain, &value(number))).status != 201 {
+            break;
+        }
+        answers.insert(value(number), true);
+        if number % 2 == 0 {
+            continue;
+        }
+        // Without an answer it may be gone or not.
+        answers.remove(&value(number));
+        if post_to(gateway, &body("teardown", domain, &value(number))).status != 200 {
+            break;
+        }
+        answers.insert(value(number), false);
+    }
+    answers
+}
+
+/// The gateway's own DNS, in the folder's STATE_DIR.
+fn embedded(folder: &Scratch) -> String {
+    let state = folder.path().display();
+    format!(
+        "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nALLOWED_HOSTS = 127.0.0.1\n\
+         DNS_LISTEN = 127.0.0.1:0\nSTATE_DIR = {state}\n"
+    )
+}
+
+/// The values that a resolver sees.
+fn asked(gateway: &Gateway, domain: &str) -> Vec<String> {
+    let client = Client::new(gateway.logged("answering DNS on ").parse().unwrap(), None);
+    let owner = Name::host(domain).unwrap().challenge();
+    client.ask(&owner, Rtype::TXT, false, Deadline::after(PATIENCE)).unwrap().txt()
+}
+
 #[test]
 fn after_a_restart_a_caller_can_still_remove_all_that_it_set() {
     let folder = Scratch::new();
@@ -89,20 +174,11 @@ fn after_a_restart_a_caller_can_still_remove_all_that_it_set() {
 #[test]
 fn the_embedded_servers_records_survive_a_restart() {
     let folder = Scratch::new();
-    let state = folder.path().display().to_string();
-    let lines = format!(
-        "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nALLOWED_HOSTS = 127.0.0.1\n\
-         DNS_LISTEN = 127.0.0.1:0\nSTATE_DIR = {state}\n"
-    );
+    let lines = embedded(&folder);
     let first = Gateway::start_in(folder, &lines, &[]);
     assert_eq!(first.post(&body("setup", "example.com", VALUE)).status, 201);
     let second = Gateway::start_in(first.into_folder(), &lines, &[]);
-    let server = second.logged("answering DNS on ").parse().unwrap();
-    let client = acmegw::dns::client::Client::new(server, None);
-    let owner = acmegw::challenge::Name::owner("_acme-challenge.example.com").unwrap();
-    let deadline = acmegw::deadline::Deadline::after(PATIENCE);
-    let answer = client.ask(&owner, acmegw::dns::Rtype::TXT, false, deadline);
-    assert_eq!(answer.ok().map(|answer| answer.txt()), Some(vec![VALUE.to_string()]));
+    assert_eq!(asked(&second, "example.com"), [VALUE]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod scratch;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -229,6 +229,17 @@ pub fn add_user(file: &Path, name: &str, password: &str) {
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// The native dialect's request to a gateway that may be dying; status 0: there was no answer.
+pub fn post_to(gateway: SocketAddr, body: &str) -> Reply {
+    let length = body.len();
+    let sent = TcpStream::connect(gateway).and_then(|mut stream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n{body}")?;
+        Ok(stream)
+    });
+    sent.map_or_else(|_| reply(&mut io::empty()), |mut stream| reply(&mut stream))
 }
 
 /// An HTTP answer. Status 0: the connection ended without one.
