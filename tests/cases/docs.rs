@@ -286,6 +286,28 @@ fn each_message_that_the_manual_explains_is_one_of_the_programs() {
     }
 }
 
+/// The last cell of each row of SECURITY.md: names of tests, and files.
+#[test]
+fn each_test_that_security_md_names_exists() {
+    let sources = sources(&path("src")) + &sources(&path("tests"));
+    let words: Vec<&str> = sources.split_whitespace().collect();
+    let names = words.windows(3).filter(|three| three[0].ends_with("#[test]") && three[1] == "fn");
+    let tests: BTreeSet<&str> = names.filter_map(|three| three[2].strip_suffix("()")).collect();
+    let security = text("SECURITY.md");
+    let rows = security
+        .lines()
+        .filter(|line| line.starts_with('|') && !line.starts_with("| attack |") && !line.starts_with("|---"));
+    for row in rows {
+        let shown_by = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "a row without a test: {row}");
+        for name in names {
+            let exists = if name.contains('/') { path(name).exists() } else { tests.contains(name) };
+            assert!(exists, "SECURITY.md names {name}, which is no test");
+        }
+    }
+}
+
 /// All that stands in the files of a folder and of those below it.
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
