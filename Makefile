@@ -11,7 +11,7 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
 
-.PHONY: all demo test unit torture lint e2e install clean
+.PHONY: all demo test unit fuzz torture lint e2e install clean
 
 all:
 	$(CARGO) rustc --release --locked --bin acmegw -- $(STATIC)
@@ -36,6 +36,11 @@ unit:
 torture:
 	$(CARGO) test --locked --release --test torture
 
+# The property tests of make unit on ever new inputs, FUZZ_SECONDS each. What is found says with
+# which FUZZ_SEED it comes back.
+fuzz:
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(CARGO) test --locked --profile fuzz --lib properties:: -- --test-threads=1 --nocapture
+
 e2e: all
 	$(CARGO) build --release --locked --examples
 	ACMEGW=$$(pwd)/$(BIN) sh tests/e2e/run
@@ -48,7 +53,7 @@ install:
 	ln -sf acmegw $(BINDIR)/acmegw-hook
 	install -m 0644 man/*.5 $(MANDIR)/man5
 	install -m 0644 man/*.8 $(MANDIR)/man8
-	install -m 0644 scripts/dotenv.* scripts/*.conf scripts/acmegw.service $(EXAMPLES)
+	install -m 0644 scripts/dotenv.* scripts/access scripts/*.conf scripts/acmegw.service $(EXAMPLES)
 	install -m 0755 scripts/exec-example $(EXAMPLES)
 	if [ "$$(uname -s)" = FreeBSD ]; then \
 	    mkdir -p $(DESTDIR)$(PREFIX)/etc/rc.d && \

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::passwd;
+use crate::config::Setting;
+use crate::{passwd, settings};
 
 /// What acmegw was called to do.
 pub struct Invocation {
@@ -147,6 +148,9 @@ pub fn command() -> Command {
         .arg(Arg::new("user").value_name("USER").help("The user's name; all but list need it"))
         .arg(flag("stdin", 'i', "Take the password from one line of standard input").conflicts_with("generate"))
         .arg(flag("generate", 'g', "Generate a password of 256 bits and print it, once"));
+    let serve = serve.after_long_help(names(&settings::serve()));
+    let hook = hook.after_long_help(names(&settings::hook()));
+    let passwd = passwd.after_long_help(names(&settings::passwd()));
     Command::new("acmegw")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Web servers get their ACME dns-01 certificates without the credentials of the DNS account")
@@ -163,6 +167,17 @@ const ACTIONS: [(&str, passwd::Action); 5] = [
     ("verify", passwd::Action::Verify),
     ("list", passwd::Action::List),
 ];
+
+/// The configuration names of a tool, for the long help.
+fn names(settings: &[Setting]) -> String {
+    let mut text = "Names in the environment and in the configuration file, see acmegw.conf(5):".to_string();
+    for Setting { name, default, meaning, secret, .. } in settings {
+        let default = if default.is_empty() { String::new() } else { format!(" [default: {default}]") };
+        let file = if *secret { format!(", or {name}_FILE") } else { String::new() };
+        text.push_str(&format!("\n  {name:<18} {meaning}{file}{default}"));
+    }
+    text
+}
 
 fn option(long: &'static str, short: Option<char>, value: &'static str, help: &'static str) -> Arg {
     Arg::new(long).long(long).short(short).value_name(value).help(help)

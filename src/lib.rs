@@ -19,6 +19,7 @@ pub mod gate;
 pub mod hook;
 pub mod http;
 pub mod ledger;
+pub mod limits;
 pub mod mistake;
 pub mod passwd;
 pub mod program;
@@ -29,6 +30,7 @@ mod random;
 mod scratch;
 pub mod secret;
 pub mod serve;
+pub mod settings;
 pub mod state;
 pub mod sys;
 pub mod users;
@@ -39,28 +41,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cli::{Invocation, Tool};
-use config::{Config, Mistakes, Search, Setting};
+use config::{Config, Mistakes, Search};
 use failure::Failure;
-
-/// The setting of the log, which belongs to no tool.
-const LOG_SETTINGS: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
-
-/// Every configuration name there is: the union of what the parts publish.
-pub fn settings() -> Vec<Setting> {
-    let mut all = [
-        config::SETTINGS,
-        LOG_SETTINGS,
-        account::SETTINGS,
-        http::SETTINGS,
-        state::SETTINGS,
-        users::SETTINGS,
-        hook::SETTINGS,
-    ]
-    .concat();
-    all.extend(serve::SETTINGS.concat());
-    all.extend(provider::PROVIDERS.iter().flat_map(|row| row.settings));
-    all
-}
 
 /// Does what the words say. The one place where a failure becomes an exit status.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
@@ -88,8 +70,9 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
     let Invocation { dotenv, settings: arguments, tool } = invocation;
     let load = |file_name, last| {
         let search = Search { named: dotenv, file_name, last };
-        let environment = |name: &str| std::env::var(name).ok();
-        Config::load(&settings(), arguments, environment, search)
+        // What is no UTF-8 is not passed over: its reader says what is wrong with it.
+        let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        Config::load(&settings::all(), arguments, environment, search)
     };
     match tool {
         Tool::Serve { configtest, called } => {

@@ -21,12 +21,24 @@ const PLACES: [&str; 2] = ["/var/db/acmegw", "/var/lib/acmegw"];
 pub fn folder(config: &Config) -> Result<Option<PathBuf>, Mistake> {
     let given = || std::env::var_os("STATE_DIRECTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
     let Some(folder) = config.path("STATE_DIR").or_else(given) else {
-        return Ok(PLACES.iter().map(Path::new).find(|place| check(place).is_ok()).map(Path::to_path_buf));
+        return Ok(PLACES.iter().map(Path::new).find(|place| is_usable(place)).map(Path::to_path_buf));
     };
     match check(&folder) {
         Ok(()) => Ok(Some(folder)),
         Err(Refusal { what, remedy }) => {
             Err(config.mistake("STATE_DIR", format_args!("= {} {what}", folder.display()), remedy))
+        }
+    }
+}
+
+/// A usual place that is there but cannot be used is named: somebody made it for us.
+fn is_usable(place: &Path) -> bool {
+    match check(place) {
+        Ok(()) => true,
+        Err(_) if !place.exists() => false,
+        Err(Refusal { what, remedy }) => {
+            log::warn!("{} {what} and is passed over: {remedy}", place.display());
+            false
         }
     }
 }

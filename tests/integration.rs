@@ -4,6 +4,8 @@
 mod support;
 
 mod cases {
+    /// Who may touch which domains: ACCESS_FILE.
+    mod access;
     /// The door's limits: whom they keep out, and whom not.
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
@@ -18,8 +20,18 @@ mod cases {
     mod framing;
     /// `acmegw hook` against the gateway.
     mod hook;
+    /// The ledger on disk: restarts, kills, a disk that cannot be written.
+    mod ledger;
     /// Signals, restarts, the reaper, the log.
     mod life;
+    /// How much one caller may do.
+    mod limits;
+    /// A DNS service that misbehaves.
+    mod misbehaving;
     /// The native dialect: every bad input and its one answer.
     mod native;
+    /// Root's rights, and how they are given up.
+    mod privilege;
+    /// Guessing passwords.
+    mod throttle;
 }

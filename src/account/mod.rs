@@ -3,6 +3,8 @@
 //! Under the lock of a zone: the ledger writes the change down, the provider makes it, the ledger
 //! hears how it went. Waiting for the service's own status happens after the lock is given back.
 
+#[cfg(test)]
+mod concurrency;
 mod zone_lock;
 
 use std::collections::HashMap;
@@ -73,6 +75,16 @@ impl Account {
         Account { row, domains, provider, ledger, locks, zones: Mutex::default(), refused: Mutex::default() }
     }
 
+    /// Takes the provider's own addresses, while we may still be root.
+    pub fn bind(&self) -> Result<(), Failure> {
+        self.provider.bind()
+    }
+
+    /// Can the provider work with the rights that we have now?
+    pub fn check(&self) -> Result<(), Failure> {
+        self.provider.check()
+    }
+
     /// Starts what the provider serves by itself.
     pub fn start(&self) -> Result<(), Failure> {
         self.provider.start()
@@ -93,13 +105,10 @@ impl Account {
     /// Before the lock nothing was tried; what was to be removed is written down all the same.
     fn failed(&self, permits: &[Permit], fault: Fault) -> Vec<Result<Receipt, Fault>> {
         let fail = |permit: &Permit| {
-            let outcome = Err(fault.clone());
-            if permit.action() == Action::Teardown
-                && let Some(entry) = self.ledger.intend(permit)
-            {
-                entry.settle(&outcome);
+            if permit.action() == Action::Teardown {
+                self.ledger.untried(permit);
             }
-            outcome
+            Err(fault.clone())
         };
         permits.iter().map(fail).collect()
     }
@@ -114,7 +123,8 @@ impl Account {
     }
 
     fn change_one(&self, zone: &Zone, permit: &Permit) -> Result<Receipt, Fault> {
-        let Some(entry) = self.ledger.intend(permit) else { return Ok(Receipt::default()) };
+        let entry = self.ledger.intend(permit).inspect_err(|fault| log::error!("{}: {fault}", permit.owner()))?;
+        let Some(entry) = entry else { return Ok(Receipt::default()) };
         let outcome = self.tried(zone, permit);
         entry.settle(&outcome);
         match &outcome {
@@ -240,6 +250,7 @@ mod tests {
     struct Scripted {
         faults: Mutex<Vec<Fault>>,
         asked: Arc<AtomicUsize>,
+        at_work: Mutex<()>,
     }
 
     impl Provider for Scripted {
@@ -248,6 +259,8 @@ mod tests {
         }
 
         fn apply(&self, _: &Zone, changes: &[Permit], _: Deadline) -> Vec<Result<Receipt, Fault>> {
+            let _alone = self.at_work.try_lock().expect("two changes of one zone at once");
+            thread::sleep(Duration::from_millis(1));
             self.asked.fetch_add(1, Ordering::SeqCst);
             let fault = self.faults.lock().unwrap().pop();
             changes.iter().map(|_| fault.clone().map_or(Ok(Receipt::default()), Err)).collect()
@@ -256,7 +269,8 @@ mod tests {
 
     fn account(faults: Vec<Fault>) -> (Account, Arc<AtomicUsize>, Grant) {
         let asked = Arc::new(AtomicUsize::new(0));
-        let provider = Box::new(Scripted { faults: Mutex::new(faults), asked: asked.clone() });
+        let provider =
+            Box::new(Scripted { faults: Mutex::new(faults), asked: asked.clone(), at_work: Mutex::default() });
         let domains = vec![Name::host("example.com").unwrap()];
         let deadline = Deadline::after(Duration::from_secs(20));
         let scope = Scope::new(domains.clone());
@@ -266,6 +280,19 @@ mod tests {
 
     fn value() -> Value {
         Value::parse(&"a".repeat(43)).unwrap()
+    }
+
+    #[test]
+    fn a_zone_is_changed_by_one_at_a_time() {
+        let (account, asked, grant) = account(Vec::new());
+        thread::scope(|scope| {
+            for letter in "abcdefgh".chars() {
+                let permit = grant.setup(Value::parse(&letter.to_string().repeat(43)).unwrap());
+                let account = &account;
+                scope.spawn(move || assert_eq!(account.carry_out(&[permit]), [Ok(())]));
+            }
+        });
+        assert_eq!(asked.load(Ordering::SeqCst), 8);
     }
 
     #[test]

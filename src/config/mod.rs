@@ -4,6 +4,8 @@
 //! the file may contain. The readers below give a value or a [`Mistake`] that names file, line and
 //! remedy; [`Mistakes`] collects them, so that `-n` shows every fault and not only the first.
 
+#[cfg(test)]
+mod properties;
 mod source;
 
 use std::collections::HashMap;

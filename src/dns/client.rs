@@ -261,4 +261,6 @@ impl fmt::Display for NoAnswer {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -87,7 +87,7 @@ fn refusal(path: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::tests::Folder;
+    use crate::scratch::Scratch;
     use std::os::unix::fs::{MetadataExt, symlink};
 
     fn lines(path: &Path) -> Vec<String> {
@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn lines_carry_time_and_pid_and_go_to_the_end() {
-        let folder = Folder::new("lines");
-        let path = folder.file("log");
+        let folder = Scratch::new();
+        let path = folder.join("log");
         for text in ["first", "second\nthird"] {
             Logfile::open(Some(&path)).note(text);
         }
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn lines_of_concurrent_hooks_do_not_mix() {
-        let folder = Folder::new("concurrent");
-        let path = folder.file("log");
+        let folder = Scratch::new();
+        let path = folder.join("log");
         let texts: Vec<String> = ('a'..='h').map(|letter| letter.to_string().repeat(200)).collect();
         std::thread::scope(|scope| {
             for text in &texts {
@@ -128,12 +128,12 @@ mod tests {
 
     #[test]
     fn links_fifos_devices_and_folders_are_refused_without_waiting() {
-        let folder = Folder::new("refused");
-        let (target, link, fifo) = (folder.file("target"), folder.file("link"), folder.file("fifo"));
+        let folder = Scratch::new();
+        let (target, link, fifo) = (folder.join("target"), folder.join("link"), folder.join("fifo"));
         std::fs::write(&target, "").unwrap();
         symlink(&target, &link).unwrap();
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        for path in [link, fifo, "/dev/null".into(), folder.path().to_path_buf(), folder.file("missing/log")] {
+        for path in [link, fifo, "/dev/null".into(), folder.path().to_path_buf(), folder.join("missing/log")] {
             let log = Logfile::open(Some(&path));
             assert!(log.0.borrow().is_none(), "{}", path.display());
             log.note("goes nowhere");
@@ -151,8 +151,8 @@ mod tests {
 
     #[test]
     fn a_check_makes_nothing() {
-        let folder = Folder::new("check");
-        let path = folder.file("log");
+        let folder = Scratch::new();
+        let path = folder.join("log");
         assert_eq!(Logfile::check(&path), Ok(()));
         assert!(!path.exists());
     }

@@ -1,9 +1,9 @@
 //! The hook against a gateway that says what each test wants.
 
+use crate::scratch::Scratch;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
@@ -86,31 +86,6 @@ fn ask(written: &[(&str, &str)], patience: Patience) -> Result<String, String> {
     answer.map(|answer| answer::request(&answer)).map_err(|failure| failure.to_string())
 }
 
-/// A folder of its own for each test, gone afterwards.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new(test: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("acmegw-hook-{test}-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Folder(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn a_setup_is_posted_in_the_native_dialect_with_the_credentials() {
     let (uri, requests) = stand_in(&[DONE]);
@@ -184,7 +159,10 @@ fn what_is_refused_is_asked_once_and_told_in_one_line_with_its_remedy() {
     let document = r#"{"type":"about:blank","title":"Not\nyours","status":200,"detail":"\u001b[31mred \u00e9"}"#;
     for (answer, named) in [
         (problem("403 Forbidden", document), r"it says: Not\nyours: \u{1b}[31mred \u{e9} (status 403, request 1f-12)"),
-        (problem("403 Forbidden", "not JSON"), "check DNSAPI_DOMAINS at the gateway (status 403, request 1f-12)"),
+        (
+            problem("403 Forbidden", "not JSON"),
+            "check DNSAPI_DOMAINS and ACCESS_FILE at the gateway (status 403, request 1f-12)",
+        ),
         (problem("400 Bad", r#"{"title":7,"detail":["x"]}"#), "check that API_URI is an acmegw of this version (st"),
         (problem("502 Bad", &"[".repeat(10_000)), "the DNS service refused: see the gateway's log (status 502"),
         (problem("500 Bad", &format!(r#"{{"title":"{}"}}"#, "x".repeat(9999))), "xxx… (status 500"),
@@ -222,9 +200,9 @@ fn over_tls(server: &Identity, written: &[(&str, &str)]) -> Result<u16, String> 
 
 #[test]
 fn the_gateway_s_certificate_is_checked_as_configured() {
-    let folder = Folder::new("tls");
+    let folder = Scratch::new();
     let (server, other) = (identity("127.0.0.1"), identity("127.0.0.1"));
-    let (own, foreign) = (folder.file("own.pem"), folder.file("foreign.pem"));
+    let (own, foreign) = (folder.join("own.pem"), folder.join("foreign.pem"));
     for (path, identity) in [(&own, &server), (&foreign, &other)] {
         std::fs::write(path, identity.pem()).unwrap();
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
@@ -261,8 +239,8 @@ fn only_a_setup_is_waited_for() {
 
 #[test]
 fn a_whole_call_is_logged_without_its_password() {
-    let folder = Folder::new("call");
-    let path = folder.file("log");
+    let folder = Scratch::new();
+    let path = folder.join("log");
     let (uri, _requests) = stand_in(&[DONE, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"]);
     let written = [
         ("API_URI", uri.as_str()),
@@ -283,8 +261,8 @@ fn a_whole_call_is_logged_without_its_password() {
 
 #[test]
 fn whoever_switches_the_certificate_check_off_is_warned_each_time() {
-    let folder = Folder::new("insecure");
-    let path = folder.file("log");
+    let folder = Scratch::new();
+    let path = folder.join("log");
     let (uri, _requests) = stand_in(&[DONE, DONE]);
     let written =
         [("API_URI", uri.as_str()), ("API_INSECURE", "yes"), ("DNS_DELAY", "0"), ("LOGFILE", path.to_str().unwrap())];
@@ -297,8 +275,8 @@ fn whoever_switches_the_certificate_check_off_is_warned_each_time() {
 
 #[test]
 fn an_event_succeeds_and_is_logged_whatever_else_is_wrong() {
-    let folder = Folder::new("event");
-    let path = folder.file("log");
+    let folder = Scratch::new();
+    let path = folder.join("log");
     let event = || Call { words: words("renewing example.com"), configtest: false };
     run(event(), Err(Failure::Config(Vec::new()))).unwrap();
     run(event(), config(&[("LOGFILE", "/nowhere/log")])).unwrap();

@@ -1,8 +1,8 @@
 //! The client against servers on loopback: whom it believes, what it refuses, how it says so.
 
+use crate::scratch::Scratch;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -146,16 +146,12 @@ fn the_system_does_not_believe_a_self_signed_certificate_and_its_pin_is_said() {
 
 #[test]
 fn roots_believe_what_is_under_them_and_only_for_its_name() {
-    let folder = std::env::temp_dir().join(format!("acmegw-roots-{}", std::process::id()));
-    std::fs::create_dir(&folder).unwrap();
-    let path = folder.join("ca.pem");
+    let folder = Scratch::new();
     let (right, wrong) = (identity("127.0.0.1"), identity("another.example"));
-    std::fs::write(&path, right.pem() + &wrong.pem()).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let path = folder.file("ca.pem", &(right.pem() + &wrong.pem()));
     let trust = Trust::Roots(roots_from_pem(&path).unwrap());
     std::fs::write(&path, "nothing").unwrap();
     let empty = roots_from_pem(&path).unwrap_err();
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(empty.what, "holds no certificate");
     assert_eq!(get(&trust, &url(tls(&right, &right, &rustls::version::TLS13))).unwrap().status, 200);
     let text = refusal(get(&trust, &url(tls(&wrong, &wrong, &rustls::version::TLS13))));

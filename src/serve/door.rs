@@ -85,7 +85,7 @@ impl Door {
         if self.closing.load(Ordering::SeqCst) {
             return;
         }
-        let Some(seat) = self.seats.take(&socket, self.proxies.source(peer)) else {
+        let Some(seat) = self.seats.take(&socket, self.proxies.household(peer)) else {
             log::warn!("client={peer} sent away: those before it are still leaving");
             return;
         };
@@ -154,7 +154,7 @@ impl Door {
         let capacity = self.seats.capacity();
         let (most, whose) = match busy {
             Busy::Everybody => (capacity.in_flight, "all clients"),
-            Busy::Source => (capacity.in_flight_each, "this client"),
+            Busy::Household => (capacity.in_flight_each, "this client"),
         };
         Problem::new(503, format!("{most} requests of {whose} are being carried out")).with("Retry-After", "5")
     }

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Shutdown};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::deadline::Deadline;
 use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::framing::{BODY_LIMIT, Head};
+use crate::sys;
 
 /// The header that carries the ticket; a client's own is dropped like every header we do not use.
 const TICKET: &str = "X-Ticket";
@@ -29,6 +30,9 @@ const TICKET: &str = "X-Ticket";
 /// and the pause before the next try. After that nobody is there any more.
 const QUEUE_TIME: Duration = Duration::from_secs(2);
 const QUEUE_PAUSE: Duration = Duration::from_millis(10);
+/// What the private folder's name begins with, and the socket in it.
+const FOLDER: &str = "acmegw-";
+const SOCKET: &str = "s";
 /// The longest answer of ours (bytes).
 const ANSWER_LIMIT: u64 = 64 * 1024;
 
@@ -66,6 +70,14 @@ impl Ask {
             _ => None,
         }
     }
+
+    #[cfg(test)]
+    pub fn for_tests(method: &str, target: &str, body: &[u8]) -> Ask {
+        let deadline = Deadline::after(Duration::from_secs(20));
+        let passenger = Passenger { number: "1-1".to_string(), peer: IpAddr::from([127, 0, 0, 1]), deadline };
+        let (method, target, body) = (method.to_string(), target.to_string(), body.to_vec());
+        Ask { passenger, method, target, headers: Vec::new(), body }
+    }
 }
 
 type Passengers = Mutex<HashMap<String, Passenger>>;
@@ -88,7 +100,7 @@ impl Engine {
     {
         let random = ring::rand::SystemRandom::new();
         let folder = private_folder(&random)?;
-        let socket = folder.join("s");
+        let socket = folder.join(SOCKET);
         let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
         let passengers = Arc::new(Passengers::default());
         let (server, handle) = (Arc::new(server), Arc::new(handle));
@@ -174,9 +186,25 @@ fn random_name(random: &SystemRandom) -> io::Result<String> {
 /// path is short, since FreeBSD takes 104 bytes for a socket's.
 fn private_folder(random: &SystemRandom) -> io::Result<PathBuf> {
     let given = std::env::var_os("RUNTIME_DIRECTORY").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folder = given.unwrap_or_else(std::env::temp_dir).join(format!("acmegw-{}", &random_name(random)?[..16]));
+    let place = given.unwrap_or_else(std::env::temp_dir);
+    remove_stale(&place);
+    let folder = place.join(format!("{FOLDER}{}", &random_name(random)?[..16]));
     DirBuilder::new().mode(0o700).create(&folder)?;
     Ok(folder)
+}
+
+/// Removes what gateways of ours left behind that were killed: folders whose socket nobody answers.
+fn remove_stale(place: &Path) {
+    for folder in fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_ours = || folder.metadata().is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == sys::user());
+        let is_dead = || {
+            let refused = UnixStream::connect(folder.path().join(SOCKET));
+            refused.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        };
+        if folder.file_name().to_string_lossy().starts_with(FOLDER) && is_ours() && is_dead() {
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
 }
 
 fn passengers(passengers: &Passengers) -> MutexGuard<'_, HashMap<String, Passenger>> {
@@ -262,12 +290,29 @@ fn read_answer(bytes: &[u8]) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::{Condvar, mpsc};
 
     const WORKERS: usize = 16;
 
-    fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Engine {
-        Engine::start(WORKERS, vec!["Authorization".to_string()], handle).unwrap()
+    /// An engine whose folder goes with the test.
+    struct Running(Engine);
+
+    impl std::ops::Deref for Running {
+        type Target = Engine;
+
+        fn deref(&self) -> &Engine {
+            &self.0
+        }
+    }
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            self.0.clean_up();
+        }
+    }
+
+    fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Running {
+        Running(Engine::start(WORKERS, vec!["Authorization".to_string()], handle).unwrap())
     }
 
     fn passenger() -> Passenger {
@@ -307,15 +352,40 @@ mod tests {
         assert!(passengers(&engine.passengers).is_empty(), "the ticket is used up");
     }
 
-    #[test]
-    fn a_request_without_a_ticket_gets_nothing() {
-        let engine = engine(|_| Answer::text(200, "never"));
+    /// The status that a neighbour gets who has found the socket.
+    fn status(engine: &Engine, header: &str) -> String {
         let mut stream = UnixStream::connect(&engine.socket).unwrap();
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX-Ticket: 0123\r\n\r\n").unwrap();
+        write!(stream, "GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n").unwrap();
         stream.shutdown(Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        answer.split(' ').nth(1).unwrap_or_default().to_string()
+    }
+
+    #[test]
+    fn a_ticket_is_good_for_one_request_and_nothing_else_is() {
+        let engine = engine(|_| Answer::text(200, "admitted"));
+        passengers(&engine.passengers).insert("right".to_string(), passenger());
+        let asked = ["", "X-Ticket: wrong\r\n", "X-Ticket: right\r\n", "X-Ticket: right\r\n"];
+        assert_eq!(asked.map(|header| status(&engine, header)), ["403", "403", "200", "403"]);
+    }
+
+    #[test]
+    fn a_burst_is_carried_out_side_by_side() {
+        const BURST: usize = 64;
+        let inside = (Mutex::new(0), Condvar::new());
+        let engine = engine(move |_| {
+            let mut count = inside.0.lock().unwrap();
+            *count += 1;
+            inside.1.notify_all();
+            let all = inside.1.wait_timeout_while(count, Duration::from_secs(20), |count| *count < BURST).unwrap();
+            Answer::text(if all.1.timed_out() { 504 } else { 200 }, "")
+        });
+        thread::scope(|scope| {
+            let ask = || engine.pass(&head(&[]), b"", passenger()).unwrap().status;
+            let asked: Vec<_> = (0..BURST).map(|_| scope.spawn(ask)).collect();
+            assert!(asked.into_iter().all(|one| one.join().unwrap() == 200), "some waited for others to end");
+        });
     }
 
     #[test]
@@ -332,7 +402,6 @@ mod tests {
 
     #[test]
     fn the_folder_is_private_and_can_be_removed() {
-        use std::os::unix::fs::MetadataExt;
         let engine = engine(|_| Answer::text(200, ""));
         let folder = engine.folder.clone();
         assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);

@@ -42,6 +42,11 @@ impl Listen {
         })
     }
 
+    /// Is this machine alone to be let in, as far as the configuration says?
+    pub fn is_loopback(&self) -> bool {
+        self.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
+    }
+
     /// Binds one socket, or for `*` one for each family that the machine has, on the same port.
     pub fn bind(&self) -> Result<Vec<TcpListener>, Failure> {
         let failed = |address: SocketAddr, error: io::Error| {

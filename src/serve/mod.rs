@@ -6,6 +6,7 @@ mod door;
 mod engine;
 mod framing;
 mod listen;
+mod privilege;
 mod reaper;
 mod request;
 mod seats;
@@ -26,25 +27,33 @@ use signal_hook::iterator::Signals;
 use crate::account::{self, Account};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
+use crate::gate::access::{self, Access};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
-use crate::sys;
+use crate::limits::Limits;
+use crate::state;
+use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
+use privilege::Rights;
 use request::Gateway;
 use seats::{Capacity, LEAST_FILES, Seats};
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
-pub const SETTINGS: &[&[Setting]] = &[listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS];
+pub const SETTINGS: &[&[Setting]] =
+    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
 /// How long what is under way may take after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(30);
+
+const IN_THE_CLEAR: &str = "with BASIC_AUTH would send passwords in the clear";
+const CLEAR_REMEDY: &str = "set SSL = on, or LISTEN to a loopback address";
 
 /// How serve was called.
 pub struct Call {
@@ -55,12 +64,16 @@ pub struct Call {
 
 /// Everything that the configuration says, read and checked; nothing is started yet.
 struct Plan {
+    rights: Rights,
     listen: Listen,
     tls: Tls,
     proxies: Proxies,
     auth: Auth,
+    access: Access,
     account: Account,
     ledger: Arc<Ledger>,
+    /// Where the ledger is kept; None: in memory only.
+    state: Option<PathBuf>,
     ttl: Duration,
 }
 
@@ -69,7 +82,9 @@ pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Fa
     let plan = Plan::read(config, &mut mistakes, call.called.as_deref());
     let plan = mistakes.finish(plan)?;
     plan.report(config);
+    privilege::keep_to_ourselves()?;
     if call.configtest {
+        plan.settle()?;
         println!("the configuration is in order");
         return Ok(());
     }
@@ -78,14 +93,34 @@ pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Fa
 
 impl Plan {
     fn read(config: &Config, mistakes: &mut Mistakes, called: Option<&Path>) -> Option<Plan> {
+        let rights = mistakes.note(Rights::read(config));
         let ledger = Arc::<Ledger>::default();
         let listen = mistakes.note(Listen::read(config));
         let tls = Tls::read(config, mistakes, called);
         let proxies = Proxies::read(config, mistakes);
         let auth = Auth::read(config, mistakes);
+        let access = Access::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
-        Some(Plan { listen: listen?, tls: tls?, proxies: proxies?, auth: auth?, account: account?, ledger, ttl: ttl? })
+        let state = mistakes.note(state::folder(config));
+        if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
+            && auth.takes_passwords()
+            && !listen.is_loopback()
+        {
+            mistakes.push(config.mistake("SSL", format_args!("= off {IN_THE_CLEAR}"), CLEAR_REMEDY));
+        }
+        Some(Plan {
+            rights: rights?,
+            listen: listen?,
+            tls: tls?,
+            proxies: proxies?,
+            auth: auth?,
+            access: access?,
+            account: account?,
+            ledger,
+            state: state?,
+            ttl: ttl?,
+        })
     }
 
     /// What an administrator wants to see before anything else, and what is legal but unwise.
@@ -102,12 +137,29 @@ impl Plan {
                 self.account.row.name
             );
         }
-        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
-            log::warn!("nobody is admitted by password: {mistake}");
-        }
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
+    }
+
+    fn open_ledger(&self) -> Result<(), Failure> {
+        let Some(state) = &self.state else {
+            log::warn!("no STATE_DIR: what is set is kept in mind in memory only, and forgotten at the end");
+            return Ok(());
+        };
+        let place = self.ledger.keep_in(state);
+        let place = place.map_err(|Refusal { what, remedy }| Failure::Failed(format!("{what}: {remedy}")))?;
+        log::info!("ledger {place}");
+        Ok(())
+    }
+
+    /// Takes on the rights to serve with, and looks with them at what is read later, request by request.
+    fn settle(&self) -> Result<(), Failure> {
+        self.rights.settle()?;
+        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
+            log::warn!("nobody is admitted by password: {mistake}");
+        }
+        self.account.check()
     }
 
     fn serve(self) -> Result<(), Failure> {
@@ -116,7 +168,11 @@ impl Plan {
         let capacity = Capacity::for_files(files).ok_or_else(|| too_few_files(files))?;
         // Before any thread, so that none of them can miss it.
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
+        // Root's rights are good for the sockets, and for what Plan::read has read; for nothing after.
         let listeners = self.listen.bind()?;
+        self.account.bind()?;
+        self.settle()?;
+        self.open_ledger()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
         let addresses = addresses.map_err(|error| start_failed("listening sockets", &error))?;
         let pair = self.tls.ready(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>())?;
@@ -125,10 +181,16 @@ impl Plan {
         }
         self.account.start()?;
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::new(self.account.domains.clone());
+        let scope = Scope::ruled(self.account.domains.clone(), self.access);
         let proxies = Arc::new(self.proxies);
-        let gateway =
-            Gateway { proxies: proxies.clone(), auth: self.auth, scope, ledger: self.ledger, account: self.account };
+        let gateway = Gateway {
+            proxies: proxies.clone(),
+            auth: self.auth,
+            scope,
+            limits: Limits::default(),
+            ledger: self.ledger,
+            account: self.account,
+        };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
         let engine = Engine::start(capacity.in_flight, forwarded, move |ask| handler.handle(ask))
@@ -166,14 +228,12 @@ fn announce(addresses: &[SocketAddr], pair: Option<&Pair>) {
     }
 }
 
-/// Passwords in the clear stay on the machine; judged by the addresses that the sockets really
-/// have, since a jail may turn 127.0.0.1 into something else.
+/// The configuration was judged before; this judges the addresses that the sockets really have,
+/// since a jail may turn 127.0.0.1 into something else.
 fn refuse_clear_passwords(addresses: &[SocketAddr]) -> Result<(), Failure> {
     match addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
         None => Ok(()),
-        Some(open) => Err(Failure::Usage(format!(
-            "SSL = off with BASIC_AUTH would send passwords in the clear to {open}: set SSL = on, or LISTEN to a loopback address"
-        ))),
+        Some(open) => Err(Failure::Usage(format!("SSL = off on {open} {IN_THE_CLEAR}: {CLEAR_REMEDY}"))),
     }
 }
 
@@ -206,4 +266,16 @@ fn too_few_files(files: u64) -> Failure {
 
 fn start_failed(what: &str, error: &io::Error) -> Failure {
     Failure::Failed(format!("{what} cannot be had: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_that_the_sockets_really_have_decide() {
+        let judged = |text: &str| refuse_clear_passwords(&[text.parse().unwrap()]).is_ok();
+        assert!(judged("127.0.0.2:80") && judged("[::1]:80") && judged("[::ffff:127.0.0.1]:80"));
+        assert!(!judged("192.0.2.1:80") && !judged("0.0.0.0:80") && !judged("[::]:80"));
+    }
 }

@@ -1,6 +1,6 @@
 //! How many connections there may be, and who has to go when there are more: first of all those of
-//! the source that has the most which have not finished their request. A source is an address, or in
-//! IPv6 a network of 64 bits; each connection of a trusted proxy counts as a source of its own.
+//! the household that has the most which have not finished their request. A household is an address, or in
+//! IPv6 a network of 64 bits; each connection of a trusted proxy counts as a household of its own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Shutdown, TcpStream};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const CONNECTIONS: usize = 512;
 /// Never more requests in flight than this.
 const IN_FLIGHT: usize = 256;
-/// Requests in flight of one source.
+/// Requests in flight of one household.
 const IN_FLIGHT_EACH: usize = 32;
 /// Connections that were closed and whose threads have not ended yet.
 const LEAVING: usize = 8;
@@ -34,7 +34,7 @@ const FILES_IN_FLIGHT: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     pub connections: usize,
-    /// Of one source, with a request that is not whole.
+    /// Of one household, with a request that is not whole.
     unfinished_each: usize,
     pub in_flight: usize,
     pub in_flight_each: usize,
@@ -69,12 +69,12 @@ struct Taken {
 
 struct Sitting {
     socket: Arc<TcpStream>,
-    source: Source,
+    household: Household,
     state: State,
 }
 
 /// Who is held to account for a connection; None: a trusted proxy, which brings those of many.
-type Source = Option<IpAddr>;
+type Household = Option<IpAddr>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -90,15 +90,15 @@ enum State {
 pub struct Seat {
     seats: Arc<Seats>,
     number: u64,
-    source: Source,
+    household: Household,
 }
 
 /// Why a request that is whole is not carried out.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Busy {
     Everybody,
-    /// As many of the same source are in flight as it may have.
-    Source,
+    /// As many of the same household are in flight as it may have.
+    Household,
 }
 
 impl Seats {
@@ -111,13 +111,13 @@ impl Seats {
     }
 
     /// A seat for the connection, made free if need be; None if that failed.
-    pub fn take(self: &Arc<Seats>, socket: &Arc<TcpStream>, source: Source) -> Option<Seat> {
+    pub fn take(self: &Arc<Seats>, socket: &Arc<TcpStream>, household: Household) -> Option<Seat> {
         let mut taken = self.taken();
-        if source.is_some() && taken.count(State::Unfinished, Some(source)) >= self.capacity.unfinished_each {
-            taken.send_away(|sitting| usize::from(sitting.source == source));
+        if household.is_some() && taken.count(State::Unfinished, Some(household)) >= self.capacity.unfinished_each {
+            taken.send_away(|sitting| usize::from(sitting.household == household));
         } else if taken.seats.len() - taken.count(State::Leaving, None) >= self.capacity.connections {
             let weights = taken.weights();
-            taken.send_away(|sitting| sitting.source.map_or(1, |source| weights[&source]));
+            taken.send_away(|sitting| sitting.household.map_or(1, |household| weights[&household]));
         }
         // Sent away is not gone: each still has a file and a thread.
         let full = |taken: &mut Taken| taken.seats.len() >= self.capacity.connections + LEAVING;
@@ -128,8 +128,8 @@ impl Seats {
         }
         taken.last += 1;
         let number = taken.last;
-        taken.seats.insert(number, Sitting { socket: socket.clone(), source, state: State::Unfinished });
-        Some(Seat { seats: self.clone(), number, source })
+        taken.seats.insert(number, Sitting { socket: socket.clone(), household, state: State::Unfinished });
+        Some(Seat { seats: self.clone(), number, household })
     }
 
     /// How many requests are in flight.
@@ -143,17 +143,20 @@ impl Seats {
 }
 
 impl Taken {
-    /// Those in that state, of all sources or of one.
-    fn count(&self, state: State, of: Option<Source>) -> usize {
-        let counts = |sitting: &&Sitting| sitting.state == state && of.is_none_or(|source| sitting.source == source);
+    /// Those in that state, of all households or of one.
+    fn count(&self, state: State, of: Option<Household>) -> usize {
+        let counts =
+            |sitting: &&Sitting| sitting.state == state && of.is_none_or(|household| sitting.household == household);
         self.seats.values().filter(counts).count()
     }
 
-    /// How many connections with unfinished requests each source has.
+    /// How many connections with unfinished requests each household has.
     fn weights(&self) -> HashMap<IpAddr, usize> {
         let mut weights = HashMap::new();
         let unfinished = self.seats.values().filter(|sitting| sitting.state == State::Unfinished);
-        unfinished.filter_map(|sitting| sitting.source).for_each(|source| *weights.entry(source).or_default() += 1);
+        unfinished
+            .filter_map(|sitting| sitting.household)
+            .for_each(|household| *weights.entry(household).or_default() += 1);
         weights
     }
 
@@ -166,7 +169,7 @@ impl Taken {
         let _ = chosen.socket.shutdown(Shutdown::Both);
         if self.last_word.is_none_or(|last| last.elapsed() >= WORD_EVERY) {
             self.last_word = Some(Instant::now());
-            let whose = chosen.source.map_or("a trusted proxy".to_string(), |source| source.to_string());
+            let whose = chosen.household.map_or("a trusted proxy".to_string(), |household| household.to_string());
             log::warn!("too many connections: the oldest unfinished ones are sent away, just now one of {whose}");
         }
     }
@@ -178,11 +181,12 @@ impl Seat {
     pub fn serve(&self) -> Result<(), Busy> {
         let Capacity { in_flight, in_flight_each, .. } = self.seats.capacity;
         let mut taken = self.seats.taken();
-        let (all, sources) = (taken.count(State::InFlight, None), taken.count(State::InFlight, Some(self.source)));
+        let (all, households) =
+            (taken.count(State::InFlight, None), taken.count(State::InFlight, Some(self.household)));
         match taken.seats.get_mut(&self.number) {
             Some(sitting) if sitting.state == State::Unfinished && all < in_flight => {
-                if self.source.is_some() && sources >= in_flight_each {
-                    return Err(Busy::Source);
+                if self.household.is_some() && households >= in_flight_each {
+                    return Err(Busy::Household);
                 }
                 sitting.state = State::InFlight;
                 Ok(())
@@ -218,18 +222,19 @@ mod tests {
         Seats::new(Capacity { connections, unfinished_each, in_flight, in_flight_each })
     }
 
-    /// Lets connections of these sources in, one after the other, and says which were sent away
+    /// Lets connections of these households in, one after the other, and says which were sent away
     /// again. Number 0 is a trusted proxy.
-    fn sent_away(seats: &Arc<Seats>, sources: &[u8]) -> Vec<usize> {
-        let connections: Vec<_> = sources.iter().map(|_| connection()).collect();
-        let enter = |((socket, _), source): (&(Arc<TcpStream>, _), &u8)| seats.take(socket, address(*source)).unwrap();
-        let _seats: Vec<_> = connections.iter().zip(sources).map(enter).collect();
+    fn sent_away(seats: &Arc<Seats>, households: &[u8]) -> Vec<usize> {
+        let connections: Vec<_> = households.iter().map(|_| connection()).collect();
+        let enter =
+            |((socket, _), household): (&(Arc<TcpStream>, _), &u8)| seats.take(socket, address(*household)).unwrap();
+        let _seats: Vec<_> = connections.iter().zip(households).map(enter).collect();
         let is_closed = |index: &usize| matches!((&connections[*index].1).read(&mut [0]), Ok(0));
-        (0..sources.len()).filter(is_closed).collect()
+        (0..households.len()).filter(is_closed).collect()
     }
 
-    fn address(source: u8) -> Source {
-        (source != 0).then(|| IpAddr::from([192, 0, 2, source]))
+    fn address(household: u8) -> Household {
+        (household != 0).then(|| IpAddr::from([192, 0, 2, household]))
     }
 
     #[test]
@@ -250,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn when_full_the_source_with_the_most_unfinished_loses_its_oldest() {
+    fn when_full_the_household_with_the_most_unfinished_loses_its_oldest() {
         assert_eq!(sent_away(&seats(6, 2), &[1, 2, 2, 2, 1, 5]), [0; 0]);
         assert_eq!(sent_away(&seats(6, 2), &[1, 2, 2, 2, 1, 5, 3]), [1]);
         assert_eq!(sent_away(&seats(6, 2), &[1, 2, 2, 1, 2, 1, 3]), [0], "among equals the oldest");
@@ -258,12 +263,12 @@ mod tests {
     }
 
     #[test]
-    fn a_source_has_at_most_half_of_the_places_and_then_loses_its_own() {
+    fn a_household_has_at_most_half_of_the_places_and_then_loses_its_own() {
         assert_eq!(sent_away(&seats(8, 2), &[1, 2, 2, 2, 2, 2, 2]), [1, 2]);
     }
 
     #[test]
-    fn connections_of_a_proxy_are_of_many_sources() {
+    fn connections_of_a_proxy_are_of_many_households() {
         assert_eq!(sent_away(&seats(6, 2), &[0, 0, 0, 0, 1, 1, 0]), [4]);
         assert_eq!(sent_away(&seats(4, 2), &[0, 0, 0, 0, 0]), [0]);
     }
@@ -282,9 +287,9 @@ mod tests {
     fn what_is_in_flight_stays_and_is_bounded_for_each_and_for_all() {
         let seats = seats(6, 4);
         let connections: Vec<_> = (0..10).map(|_| connection()).collect();
-        let take = |index: usize, source| seats.take(&connections[index].0, address(source)).unwrap();
+        let take = |index: usize, household| seats.take(&connections[index].0, address(household)).unwrap();
         let (first, second, third) = (take(0, 1), take(1, 1), take(2, 1));
-        assert_eq!([&first, &second, &third].map(Seat::serve), [Ok(()), Ok(()), Err(Busy::Source)]);
+        assert_eq!([&first, &second, &third].map(Seat::serve), [Ok(()), Ok(()), Err(Busy::Household)]);
         let (proxy, another, other) = (take(3, 0), take(4, 0), take(5, 3));
         assert_eq!([&proxy, &another, &other].map(Seat::serve), [Ok(()), Ok(()), Err(Busy::Everybody)]);
         let late: Vec<_> = (6..10).map(|index| take(index, 4)).collect();

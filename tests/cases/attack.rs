@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Instant;
 
-use crate::support::{Folder, Gateway, PATIENCE, VALUE, acmegw, body, connect_from, reply, stderr, tls};
+use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, connect_from, reply, stderr, tls};
 
 const FEW_FILES: u32 = 64;
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -14,9 +14,9 @@ const QUESTION: &[u8] = b"GET /challenges/example.com HTTP/1.1\r\nHost: a\r\n\r\
 
 /// A gateway whose provider waits for the file `go`.
 fn cramped() -> Gateway {
-    let folder = Folder::new();
-    let program = "#!/bin/sh\necho \"$@\" >>\"${0%/*}/changes\"\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.05; done\n";
-    let program = folder.write_mode("program", program, 0o700);
+    let folder = Scratch::new();
+    let program = "echo \"$@\" >>\"${0%/*}/changes\"\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.05; done\n";
+    let program = folder.program("program", program);
     let dotenv = format!(
         "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_MODULE = exec\nDNSAPI_PROGRAM = {}\nDNSAPI_DOMAINS = example.com\n\
          ALLOWED_HOSTS = 127.0.0.0/8\n",
@@ -95,7 +95,7 @@ fn one_client_has_so_many_requests_in_flight_and_others_are_served() {
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
     assert!(refused.detail().contains("2 requests of this client"), "{refused:?}");
     assert_eq!(asked(connect_from(HERE, gateway.address()).unwrap()), 200);
-    gateway.folder.write("go", "");
+    gateway.folder.file("go", "");
     assert_eq!(waiting.each_mut().map(|stream| reply(stream).status), [201, 201]);
     assert_eq!(asked(connect_from(ELSEWHERE, gateway.address()).unwrap()), 200);
 }
@@ -120,9 +120,9 @@ fn with_hardly_any_files_it_lives_through_a_flood_and_is_well_again() {
 
 #[test]
 fn with_too_few_files_it_does_not_start_and_says_so() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let dotenv = "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = ::1\n";
-    let file = folder.write("dotenv", dotenv);
+    let file = folder.file("dotenv", dotenv);
     let program = acmegw(&[]).get_program().to_owned();
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 63; exec \"$0\" serve -e \"$1\""]).arg(program).arg(file);
@@ -135,7 +135,7 @@ fn with_too_few_files_it_does_not_start_and_says_so() {
 #[test]
 fn a_goodbye_in_place_of_a_handshake_ends_the_connection() {
     let gateway = Gateway::start("ALLOWED_HOSTS = 127.0.0.1\nSSL = on\nSTATE_DIR = .");
-    let config = tls::config(&gateway.folder.path("cert.pem"), rustls::ALL_VERSIONS);
+    let config = tls::config(&gateway.folder.join("cert.pem"), rustls::ALL_VERSIONS);
     let mut hello = Vec::new();
     tls::connection(&config).write_tls(&mut hello).unwrap();
     let mut stream = gateway.connect();
@@ -150,8 +150,8 @@ fn a_goodbye_in_place_of_a_handshake_ends_the_connection() {
 /// Without its engine the gateway answers nobody: it ends, and its supervisor starts it again.
 #[test]
 fn without_its_engine_it_ends_with_1() {
-    let folder = Folder::new();
-    let runtime = folder.path("").display().to_string();
+    let folder = Scratch::new();
+    let runtime = folder.path().display().to_string();
     let dotenv = "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = 127.0.0.1\n";
     let mut gateway = Gateway::start_in(folder, dotenv, &[("RUNTIME_DIRECTORY", &runtime)]);
     assert_eq!(asked(gateway.connect()), 200);

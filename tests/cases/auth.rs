@@ -1,4 +1,4 @@
-use crate::support::{Folder, Gateway, VALUE, add_user, body};
+use crate::support::{Gateway, Scratch, VALUE, add_user, body};
 
 fn setup() -> String {
     body("setup", "example.com", VALUE)
@@ -75,7 +75,7 @@ fn changes_of_the_users_file_are_seen_without_a_restart() {
     assert_eq!(status(&gateway, Some("alice:secret")), 503, "no file: closed, and said so");
     gateway.add_user("alice", "secret");
     assert_eq!(status(&gateway, Some("alice:secret")), 201);
-    gateway.folder.write("acmepasswd", "");
+    gateway.folder.file("acmepasswd", "");
     let reply = gateway.post_as(Some("alice:secret"), &setup());
     assert_eq!(reply.status, 503);
     assert!(!reply.body.contains("acmepasswd"), "what is wrong with it is for the log: {reply:?}");
@@ -112,13 +112,13 @@ fn a_proxy_without_a_name_may_still_bring_a_password() {
 
 #[test]
 fn no_secret_is_ever_logged() {
-    let folder = Folder::new();
-    add_user(&folder.path("acmepasswd"), "alice", "hunter2-of-alice");
-    folder.write_mode("program", "#!/bin/sh\nexit 0\n", 0o700);
+    let folder = Scratch::new();
+    add_user(&folder.join("acmepasswd"), "alice", "hunter2-of-alice");
+    folder.program("program", "exit 0\n");
     let dotenv = format!(
         "LISTEN = 127.0.0.1:0\nSSL = off\nLOG_LEVEL = trace\nBASIC_AUTH = required\nDNSAPI_MODULE = exec\n\
          DNSAPI_PROGRAM = {}\nDNSAPI_PASSWORD = hunter2-of-dns\nDNSAPI_DOMAINS = example.com\n",
-        folder.path("program").display()
+        folder.join("program").display()
     );
     let gateway = Gateway::start_in(folder, &dotenv, &[]);
     for who in ["alice:hunter2-of-alice", "alice:hunter2-wrong", "hunter2-user:hunter2-x"] {

@@ -1,20 +1,20 @@
 use std::net::TcpListener;
 use std::process::Output;
 
-use crate::support::{Folder, Gateway, VALUE, acmegw, body, run, stderr};
+use crate::support::{Gateway, Scratch, VALUE, acmegw, body, run, stderr};
 
 /// A dotenv that is right as far as it goes.
 const RIGHT: &str = "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\n\
                      ALLOWED_HOSTS = 127.0.0.1\n";
 
-fn test(folder: &Folder, dotenv: &str) -> Output {
-    let file = folder.write("dotenv", dotenv);
+fn test(folder: &Scratch, dotenv: &str) -> Output {
+    let file = folder.file("dotenv", dotenv);
     run(&["serve", "-n", "-e", file.to_str().unwrap()])
 }
 
 #[test]
 fn a_right_configuration_passes_and_starts_nothing() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let output = test(&folder, RIGHT);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("the configuration is in order"));
@@ -23,7 +23,7 @@ fn a_right_configuration_passes_and_starts_nothing() {
 /// Each fault ends the start with status 2 and names the line and the remedy.
 #[test]
 fn every_fault_is_refused_with_its_line_and_remedy() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for (lines, named) in [
         ("ALLOWED_HOST = 127.0.0.1", "ALLOWED_HOST is not a name that acmegw knows: did you mean ALLOWED_HOSTS?"),
         ("PROPAGATION = auto", "PROPAGATION is not a name that acmegw knows: remove the line"),
@@ -64,7 +64,7 @@ fn every_fault_is_refused_with_its_line_and_remedy() {
 
 #[test]
 fn a_gateway_that_would_admit_anybody_does_not_start() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for (dotenv, named) in [
         (RIGHT.replace("ALLOWED_HOSTS = 127.0.0.1\n", ""), "BASIC_AUTH is off and ALLOWED_HOSTS is empty"),
         (RIGHT.replace("DNSAPI_DOMAINS = example.com\n", ""), "DNSAPI_DOMAINS is not set: set DNSAPI_DOMAINS"),
@@ -78,7 +78,7 @@ fn a_gateway_that_would_admit_anybody_does_not_start() {
 
 #[test]
 fn all_faults_are_reported_not_only_the_first() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let output = test(&folder, "LISTEN = x\nALLOWED_HOSTS = y\nNO_SUCH = z\nBASIC_AUTH = q\nDNSAPI_DOMAINS = -\n");
     let shown = stderr(&output);
     for (line, name) in ["LISTEN", "ALLOWED_HOSTS", "NO_SUCH", "BASIC_AUTH", "DNSAPI_DOMAINS"].iter().enumerate() {
@@ -88,9 +88,9 @@ fn all_faults_are_reported_not_only_the_first() {
 
 #[test]
 fn a_file_that_others_can_write_or_that_is_missing_is_refused() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for mode in [0o620, 0o602, 0o666] {
-        let file = folder.write_mode("dotenv", RIGHT, mode);
+        let file = folder.file_mode("dotenv", RIGHT, mode);
         let output = run(&["serve", "-n", "-e", file.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains("writable by group or others") && stderr(&output).contains("chmod go-w"));
@@ -108,13 +108,13 @@ fn a_file_that_others_can_write_or_that_is_missing_is_refused() {
 
 #[test]
 fn a_key_that_does_not_fit_or_cannot_be_read_is_refused() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let (one, other) =
         (rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap(), rcgen::KeyPair::generate().unwrap());
-    folder.write("one.pem", &one.cert.pem());
-    folder.write("other.pem", &other.serialize_pem());
-    folder.write("garbage.pem", "garbage");
-    folder.write_mode("shared.pem", &one.signing_key.serialize_pem(), 0o660);
+    folder.file("one.pem", &one.cert.pem());
+    folder.file("other.pem", &other.serialize_pem());
+    folder.file("garbage.pem", "garbage");
+    folder.file_mode("shared.pem", &one.signing_key.serialize_pem(), 0o660);
     for (certificate, key, named) in [
         ("one.pem", "other.pem", "name the key that belongs to the certificate"),
         ("one.pem", "garbage.pem", "garbage.pem: holds no private key"),
@@ -126,7 +126,7 @@ fn a_key_that_does_not_fit_or_cannot_be_read_is_refused() {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains(named), "{}", stderr(&output));
     }
-    folder.write("cert.pem", &one.cert.pem());
+    folder.file("cert.pem", &one.cert.pem());
     let output = test(&folder, &RIGHT.replace("SSL = off\n", ""));
     assert_eq!(output.status.code(), Some(2), "half a pair beside the dotenv");
     assert!(stderr(&output).contains("key.pem"), "{}", stderr(&output));
@@ -134,14 +134,14 @@ fn a_key_that_does_not_fit_or_cannot_be_read_is_refused() {
 
 #[test]
 fn no_pair_and_nowhere_to_keep_one_is_refused() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let output = test(&folder, &RIGHT.replace("SSL = off\n", ""));
     // Where the usual folder for state exists and is ours, there is a place to keep one.
     if !["/var/db/acmegw", "/var/lib/acmegw"].iter().any(|place| std::path::Path::new(place).exists()) {
         assert_eq!(output.status.code(), Some(2));
         assert!(stderr(&output).contains("set SSL_CERT and SSL_KEY, or STATE_DIR"), "{}", stderr(&output));
     }
-    folder.write_mode("state", "", 0o600);
+    folder.file_mode("state", "", 0o600);
     let output = test(&folder, &RIGHT.replace("SSL = off", "STATE_DIR = state"));
     assert!(stderr(&output).contains("is not a folder"), "{}", stderr(&output));
 }
@@ -149,8 +149,8 @@ fn no_pair_and_nowhere_to_keep_one_is_refused() {
 /// The predecessor's argparse defaults won over the environment.
 #[test]
 fn arguments_beat_the_environment_and_that_beats_the_file() {
-    let folder = Folder::new();
-    let file = folder.write("dotenv", &RIGHT.replace("127.0.0.1:0\nSSL", "127.0.0.1:1\nSSL"));
+    let folder = Scratch::new();
+    let file = folder.file("dotenv", &RIGHT.replace("127.0.0.1:0\nSSL", "127.0.0.1:1\nSSL"));
     let listen = |arguments: &[&str], environment: &[(&str, &str)]| {
         let words = [&["serve", "-n", "-e", file.to_str().unwrap()], arguments].concat();
         stderr(&acmegw(&words).envs(environment.iter().copied()).output().unwrap())
@@ -170,20 +170,20 @@ fn arguments_beat_the_environment_and_that_beats_the_file() {
 
 #[test]
 fn the_environment_names_the_file_and_a_relative_path_starts_from_it() {
-    let folder = Folder::new();
-    folder.write("dotenv", &format!("{RIGHT}basic_auth = required\npasswd_file = \"users\"\n"));
+    let folder = Scratch::new();
+    folder.file("dotenv", &format!("{RIGHT}basic_auth = required\npasswd_file = \"users\"\n"));
     let mut command = acmegw(&["serve", "-n"]);
-    let output = command.env("DOTENV", folder.path("dotenv")).current_dir("/").output().unwrap();
+    let output = command.env("DOTENV", folder.join("dotenv")).current_dir("/").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let log = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(log.contains(folder.path("users").to_str().unwrap()), "{log}");
+    assert!(log.contains(folder.join("users").to_str().unwrap()), "{log}");
 }
 
 #[test]
 fn the_last_folder_is_the_current_one_for_serve_only() {
-    let folder = Folder::new();
-    folder.write(".env", RIGHT);
-    let output = acmegw(&["serve", "-n"]).current_dir(folder.path("")).output().unwrap();
+    let folder = Scratch::new();
+    folder.file(".env", RIGHT);
+    let output = acmegw(&["serve", "-n"]).current_dir(folder.path()).output().unwrap();
     // A machine that has a dotenv in one of the usual folders takes that one first.
     let log = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(log.contains("configuration file"), "{log}{}", stderr(&output));
@@ -191,9 +191,9 @@ fn the_last_folder_is_the_current_one_for_serve_only() {
 
 #[test]
 fn secrets_may_come_from_files_and_are_never_shown() {
-    let folder = Folder::new();
-    folder.write("secret", "hunter2\n");
-    folder.write("empty", "\nhunter2\n");
+    let folder = Scratch::new();
+    folder.file("secret", "hunter2\n");
+    folder.file("empty", "\nhunter2\n");
     let base = RIGHT.replace("DNS_LISTEN = 127.0.0.1:0", "DNSAPI_MODULE = openprovider\nDNSAPI_USERNAME = u");
     let status = |lines: &str| {
         let output = test(&folder, &format!("{base}{lines}\n"));
@@ -215,8 +215,8 @@ fn the_articles_dotenv_starts_the_gateway() {
                    DNSAPI_MODULE = providers.openprovider\nDNSAPI_CLASS = OpenProvider\n\
                    DNSAPI_DOMAINS = example.com, example.org\nALLOWED_HOSTS = 127.0.0.1, 127.12.7.0/24\n\
                    BASIC_AUTH = sufficient\nALL_PROXY = http://fwproxy.example.com:3128\n";
-    let folder = Folder::new();
-    let state = folder.path("state");
+    let folder = Scratch::new();
+    let state = folder.join("state");
     std::fs::DirBuilder::new().create(&state).unwrap();
     std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     let dotenv = format!("{article}LISTEN = 127.0.0.1:0\nSTATE_DIR = {}\n", state.display());
@@ -227,26 +227,23 @@ fn the_articles_dotenv_starts_the_gateway() {
 
 #[test]
 fn passwords_do_not_travel_in_the_clear() {
-    let folder = Folder::new();
-    let serve = |lines: &str| {
-        let file = folder.write("dotenv", &format!("{RIGHT}{lines}\n"));
-        let mut child = acmegw(&["serve", "-e", file.to_str().unwrap()]);
-        child.stdout(std::process::Stdio::null()).output().unwrap()
-    };
-    let output = serve("BASIC_AUTH = required\nLISTEN = *:0");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("SSL = off with BASIC_AUTH would send passwords in the clear"),
-        "{}",
-        stderr(&output)
-    );
+    let folder = Scratch::new();
+    for listen in ["*:0", "8000", "192.0.2.1:0", "[::]:0"] {
+        let output = test(&folder, &format!("{RIGHT}BASIC_AUTH = required\nLISTEN = {listen}\n"));
+        assert_eq!(output.status.code(), Some(2), "{listen}");
+        assert!(stderr(&output).contains("SSL = off with BASIC_AUTH would send passwords in the clear"), "{listen}");
+    }
+    for listen in ["127.0.0.2:0", "[::1]:0"] {
+        let output = test(&folder, &format!("{RIGHT}BASIC_AUTH = required\nLISTEN = {listen}\n"));
+        assert_eq!(output.status.code(), Some(0), "{listen}: {}", stderr(&output));
+    }
 }
 
 #[test]
 fn a_port_that_is_taken_is_said_to_be_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let folder = Folder::new();
-    let file = folder.write("dotenv", RIGHT);
+    let folder = Scratch::new();
+    let file = folder.file("dotenv", RIGHT);
     let address = taken.local_addr().unwrap().to_string();
     let output = run(&["serve", "-e", file.to_str().unwrap(), "-l", &address]);
     assert_eq!(output.status.code(), Some(1));
@@ -255,7 +252,7 @@ fn a_port_that_is_taken_is_said_to_be_taken() {
 
 #[test]
 fn a_link_decides_which_tool_is_meant() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for (name, words, status) in [
         ("acmegw-serve", &["-n", "-e", "/nowhere/f"][..], 2),
         ("acmegw_server.py", &["--dotenv", "/nowhere/f"], 2),
@@ -263,7 +260,7 @@ fn a_link_decides_which_tool_is_meant() {
         ("mdchallenge.sh", &["setup", "example.com"], 2),
         ("acmegw-passwd", &["-f", "/nowhere/f", "list"], 1),
     ] {
-        let link = folder.path(name);
+        let link = folder.join(name);
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_acmegw"), &link).unwrap();
         let output = std::process::Command::new(&link).args(words).env_clear().output().unwrap();
         assert_eq!(output.status.code(), Some(status), "{name}: {}", stderr(&output));
@@ -274,6 +271,6 @@ fn a_link_decides_which_tool_is_meant() {
 fn dotted_quotes_and_case_are_the_predecessors() {
     let dotenv = RIGHT
         .replace("ALLOWED_HOSTS = 127.0.0.1", "# a comment\nallowed_hosts='192.0.2.1'\nAllowed_Hosts = \"127.0.0.1\"");
-    let gateway = Gateway::start_in(Folder::new(), &dotenv, &[]);
+    let gateway = Gateway::start_in(Scratch::new(), &dotenv, &[]);
     assert_eq!(gateway.post(&body("setup", "example.com", VALUE)).status, 201, "the last one wins");
 }

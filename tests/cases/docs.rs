@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use acmegw::cli::{self, Tool};
 use acmegw::provider::PROVIDERS;
 
-use crate::support::{Folder, acmegw, run, stderr};
+use crate::support::{Scratch, acmegw, run, stderr};
 
 /// The manual of all configuration names.
 const CONF: &str = "man/acmegw.conf.5";
@@ -83,7 +83,7 @@ fn words(text: &str) -> BTreeSet<String> {
 
 /// Every configuration name with its default, those of files with secrets included.
 fn settings() -> BTreeMap<String, &'static str> {
-    let known = acmegw::settings();
+    let known = acmegw::settings::all();
     let files = known.iter().filter(|setting| setting.secret).map(|setting| (format!("{}_FILE", setting.name), ""));
     files.chain(known.iter().map(|setting| (setting.name.to_string(), setting.default))).collect()
 }
@@ -116,6 +116,18 @@ fn help_and_readme_name_every_flag_of_the_manuals() {
             assert!(readme.contains(&flag), "{flag} of {} is not in README.md", command.page);
         }
     }
+}
+
+#[test]
+fn the_help_of_each_tool_names_its_settings_and_all_have_every_one() {
+    let help = |tool: &str| words(&String::from_utf8(run(&[tool, "--help"]).stdout).unwrap());
+    let (serve, hook) = (help("serve"), help("hook"));
+    let missing: Vec<_> = settings().into_keys().filter(|name| !serve.contains(name) && !hook.contains(name)).collect();
+    assert!(missing.is_empty(), "in no help: {missing:?}");
+    assert!(
+        serve.contains("LISTEN") && !serve.contains("API_URI") && hook.contains("API_URI") && !hook.contains("LISTEN")
+    );
+    assert!(help("passwd").contains("PASSWD_FILE"));
 }
 
 #[test]
@@ -196,11 +208,11 @@ fn each_provider_is_described_and_its_state_told() {
 }
 
 /// The shipped files whose names begin so, copied to where their owner and mode are right.
-fn examples(folder: &Folder, prefix: &str) -> Vec<String> {
+fn examples(folder: &Scratch, prefix: &str) -> Vec<String> {
     let names = fs::read_dir(path("scripts")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
     for name in &names {
-        folder.write(name, &text(&format!("scripts/{name}")));
+        folder.file(name, &text(&format!("scripts/{name}")));
     }
     assert!(!names.is_empty(), "no {prefix} in scripts/");
     names
@@ -208,14 +220,14 @@ fn examples(folder: &Folder, prefix: &str) -> Vec<String> {
 
 #[test]
 fn the_gateway_takes_each_example_of_its_configuration() {
-    let folder = Folder::new();
-    let program = folder.write_mode("exec-example", &text("scripts/exec-example"), 0o700);
+    let folder = Scratch::new();
+    let program = folder.file_mode("exec-example", &text("scripts/exec-example"), 0o700);
     let names = examples(&folder, "dotenv.");
     assert_eq!(names.len(), PROVIDERS.len(), "one example a provider: {names:?}");
     for name in names {
-        let file = folder.path(&name);
+        let file = folder.join(&name);
         let mut check = acmegw(&["serve", "-n", "-e", file.to_str().unwrap()]);
-        check.env("STATE_DIR", folder.path(""));
+        check.env("STATE_DIR", folder.path());
         if name == "dotenv.exec" {
             check.env("DNSAPI_PROGRAM", &program);
         }
@@ -225,13 +237,23 @@ fn the_gateway_takes_each_example_of_its_configuration() {
 }
 
 #[test]
+fn the_gateway_takes_the_example_of_its_access_file() {
+    let folder = Scratch::new();
+    examples(&folder, "access");
+    let dotenv = "SSL = off\nALLOWED_HOSTS = ::1\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\n";
+    let file = folder.file("dotenv", &format!("{dotenv}ACCESS_FILE = access\n"));
+    let output = run(&["serve", "-n", "-e", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
 fn the_hook_takes_the_example_of_its_configuration() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for name in examples(&folder, "acmegw-hook.conf") {
-        let file = folder.path(&name);
+        let file = folder.join(&name);
         let mut check = acmegw(&["hook", "-n", "-e", file.to_str().unwrap()]);
         // Nobody listens there: only the configuration is looked at.
-        check.env("API_URI", "https://127.0.0.1:1").env("LOGFILE", folder.path("log"));
+        check.env("API_URI", "https://127.0.0.1:1").env("LOGFILE", folder.join("log"));
         let output = check.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(said.contains(&format!("configuration ok: {}", file.display())), "{said}{}", stderr(&output));
@@ -241,7 +263,7 @@ fn the_hook_takes_the_example_of_its_configuration() {
 /// `# API_PIN = …`: whoever removes the `#` gets no unknown name.
 #[test]
 fn what_the_examples_hold_in_comments_are_names_too() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     let known = settings();
     for name in [examples(&folder, "dotenv."), examples(&folder, "acmegw-hook.conf")].concat() {
         let text = text(&format!("scripts/{name}"));
@@ -261,6 +283,28 @@ fn each_message_that_the_manual_explains_is_one_of_the_programs() {
     let explained = section.lines().filter_map(|line| line.strip_prefix(".It "));
     for message in explained.filter(|message| !message.starts_with("status ")) {
         assert!(sources.contains(message), "nothing in src/ says '{message}'");
+    }
+}
+
+/// The last cell of each row of SECURITY.md: names of tests, and files.
+#[test]
+fn each_test_that_security_md_names_exists() {
+    let sources = sources(&path("src")) + &sources(&path("tests"));
+    let words: Vec<&str> = sources.split_whitespace().collect();
+    let names = words.windows(3).filter(|three| three[0].ends_with("#[test]") && three[1] == "fn");
+    let tests: BTreeSet<&str> = names.filter_map(|three| three[2].strip_suffix("()")).collect();
+    let security = text("SECURITY.md");
+    let rows = security
+        .lines()
+        .filter(|line| line.starts_with('|') && !line.starts_with("| attack |") && !line.starts_with("|---"));
+    for row in rows {
+        let shown_by = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "a row without a test: {row}");
+        for name in names {
+            let exists = if name.contains('/') { path(name).exists() } else { tests.contains(name) };
+            assert!(exists, "SECURITY.md names {name}, which is no test");
+        }
     }
 }
 

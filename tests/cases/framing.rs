@@ -157,7 +157,7 @@ fn each_request_has_its_one_answer_in_the_clear() {
 #[test]
 fn each_request_has_its_one_answer_within_tls() {
     let gateway = Gateway::start("ALLOWED_HOSTS = 127.0.0.1\nSSL = on\nSTATE_DIR = .");
-    let config = tls::config(&gateway.folder.path("cert.pem"), rustls::ALL_VERSIONS);
+    let config = tls::config(&gateway.folder.join("cert.pem"), rustls::ALL_VERSIONS);
     hold(&gateway, |bytes| {
         let mut stream = tls::stream(&config, gateway.connect());
         let _ = stream.write_all(bytes);

@@ -3,11 +3,11 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{Folder, Gateway, VALUE, acmegw, stderr};
+use crate::support::{Gateway, Scratch, VALUE, acmegw, read, stderr};
 
 /// The hook with this configuration, as httpd calls it: no stdin, in the root folder.
-fn hook(folder: &Folder, configuration: &str, words: &[&str]) -> Command {
-    let file = folder.write("acmegw-hook.conf", configuration);
+fn hook(folder: &Scratch, configuration: &str, words: &[&str]) -> Command {
+    let file = folder.file("acmegw-hook.conf", configuration);
     let mut command = acmegw(&["hook", "-e", file.to_str().unwrap()]);
     command.args(words).current_dir("/");
     command
@@ -34,7 +34,7 @@ fn setup_and_both_teardowns_reach_the_provider() {
         assert_eq!((output.stdout.len(), output.stderr.len()), (0, 0), "{}", stderr(&output));
         assert_eq!(gateway.changes().lines().last(), Some(change.as_str()));
     }
-    let log = gateway.folder.read("hook.log");
+    let log = read(&gateway.folder.join("hook.log"));
     assert_eq!(
         log.lines().filter(|line| line.contains("example.com") && line.contains("request ")).count(),
         5,
@@ -56,7 +56,7 @@ fn a_refusal_is_one_line_with_the_gateways_words_and_number() {
 
 #[test]
 fn events_succeed_even_when_nothing_is_configured_or_all_is_wrong() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     for event in [
         "renewing",
         "renewed",
@@ -79,7 +79,7 @@ fn events_succeed_even_when_nothing_is_configured_or_all_is_wrong() {
 
 #[test]
 fn a_gateway_that_comes_back_within_the_minute_is_asked_again() {
-    let folder = Folder::new();
+    let folder = Scratch::new();
     // A port that was free a moment ago; until the gateway is there, nobody answers.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let child =
@@ -91,7 +91,7 @@ fn a_gateway_that_comes_back_within_the_minute_is_asked_again() {
     let dotenv = format!(
         "LISTEN = {address}\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = 127.0.0.1\n"
     );
-    let gateway = Gateway::start_in(Folder::new(), &dotenv, &[]);
+    let gateway = Gateway::start_in(Scratch::new(), &dotenv, &[]);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     gateway.wait_for("action=setup name=example.com status=201");
@@ -118,7 +118,7 @@ fn the_check_says_what_is_right_and_what_is_not_and_changes_nothing() {
     let check = |password: &str, domain: &str| {
         let uri = gateway.uri();
         let configuration = format!("API_URI = {uri}\nAPI_USER = web\nAPI_PASSWD = {password}\nLOGFILE = hook.log\n");
-        let file = gateway.folder.write("acmegw-hook.conf", &configuration);
+        let file = gateway.folder.file("acmegw-hook.conf", &configuration);
         let output = acmegw(&["hook", "-e", file.to_str().unwrap(), "-n", domain]).output().unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };

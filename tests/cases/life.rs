@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use crate::support::{Folder, Gateway, VALUE, body, reply};
+use crate::support::{Gateway, Scratch, VALUE, body, reply};
 
 const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
 
@@ -8,16 +8,15 @@ const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
 fn what_is_under_way_is_finished_after_sigterm() {
     for signal in ["TERM", "INT"] {
         let mut gateway = Gateway::start(HOSTS);
-        let program =
-            "#!/bin/sh\necho started >>\"${0%/*}/changes\"\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.05; done\n";
-        gateway.folder.write_mode("program", program, 0o700);
+        let program = "#!/bin/sh\necho started >>\"${0%/*}/changes\"\nfor n in $(seq 600); do [ ! -e \"${0%/*}/go\" ] || exit 0; sleep 0.05; done\n";
+        gateway.folder.file_mode("program", program, 0o700);
         let mut stream = gateway.connect();
         let text = body("setup", "example.com", VALUE);
         write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{text}", text.len()).unwrap();
         gateway.wait_for_a_change();
         gateway.signal(signal);
         gateway.wait_for(&format!("SIG{signal}: ending, 1 requests are under way"));
-        gateway.folder.write("go", "");
+        gateway.folder.file("go", "");
         assert_eq!(reply(&mut stream).status, 201);
         assert_eq!(gateway.ended(), Some(0));
         gateway.wait_for("ended");
@@ -46,7 +45,7 @@ fn what_nobody_removes_is_removed_when_its_time_is_over() {
 #[test]
 fn a_star_listens_on_both_families_with_one_port() {
     let dotenv = "LISTEN = *:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = 127.0.0.1, ::1\n";
-    let gateway = Gateway::start_in(Folder::new(), dotenv, &[]);
+    let gateway = Gateway::start_in(Scratch::new(), dotenv, &[]);
     let v4 = gateway.logged("listening on http://0.0.0.0:");
     let ask = |address: String| {
         let mut stream = std::net::TcpStream::connect(address).unwrap();

@@ -157,7 +157,7 @@ fn every_answer_carries_its_number_which_is_in_the_log() {
 #[test]
 fn a_provider_that_fails_is_told_apart_and_its_words_are_escaped() {
     let gateway = Gateway::start(HOSTS);
-    gateway.folder.write_mode("program", "#!/bin/sh\nprintf 'no \\033[31m such thing\\n' >&2\nexit 3\n", 0o700);
+    gateway.folder.program("program", "printf 'no \\033[31m such thing\\n' >&2\nexit 3\n");
     let reply = gateway.post(&body("setup", "example.com", VALUE));
     assert_eq!(reply.status, 502, "{reply:?}");
     assert!(reply.detail().contains("such thing"), "{reply:?}");

@@ -1,19 +1,20 @@
 //! What the cases share: a folder of their own, the program as a process, requests byte by byte.
 
+#[path = "../../src/scratch.rs"]
+mod scratch;
 pub mod tls;
 
 use std::collections::HashMap;
-use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use scratch::Scratch;
 
 /// The longest that anything is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,50 +22,22 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A value as clients send it.
 pub const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD_";
 
-/// A folder that goes with the test.
-pub struct Folder(PathBuf);
-
-impl Folder {
-    pub fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("acmegw-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Folder(path)
-    }
-
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file that acmegw trusts.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
-        self.write_mode(name, text, 0o600)
-    }
-
-    pub fn write_mode(&self, name: &str, text: &str, mode: u32) -> PathBuf {
-        let path = self.path(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        path
-    }
-
-    pub fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap_or_default()
-    }
+/// What a file holds; nothing where there is none.
+pub fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// The program, without anything of the surroundings' configuration.
+/// The program, without anything of the surroundings' configuration, as the user that runs the
+/// tests, be it root.
 pub fn acmegw(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_acmegw"));
-    command.args(words).env_clear().stdin(Stdio::null());
+    command.args(words).env_clear().env("RUN_AS_USER", myself()).stdin(Stdio::null());
     command
+}
+
+/// Who runs the tests, as RUN_AS_USER takes it.
+pub fn myself() -> String {
+    format!("{}:{}", nix::unistd::geteuid(), nix::unistd::getegid())
 }
 
 /// Runs the program to its end.
@@ -78,7 +51,7 @@ pub fn stderr(output: &Output) -> String {
 
 /// A running gateway. Ends with the test.
 pub struct Gateway {
-    pub folder: Folder,
+    pub folder: Arc<Scratch>,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -87,9 +60,9 @@ impl Gateway {
     /// Starts one on a loopback port in the clear, with the given lines in its dotenv; the
     /// provider is a program that writes down what it is called with (see [`Gateway::changes`]).
     pub fn start(dotenv: &str) -> Gateway {
-        let folder = Folder::new();
-        folder.write_mode("program", "#!/bin/sh\necho \"$@\" >>\"${0%/*}/changes\"\n", 0o700);
-        let program = folder.path("program");
+        let folder = Scratch::new();
+        folder.program("program", "echo \"$@\" >>\"${0%/*}/changes\"\n");
+        let program = folder.join("program");
         let lines = format!(
             "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_MODULE = exec\nDNSAPI_PROGRAM = {}\n\
              DNSAPI_DOMAINS = example.com, example.org\n{dotenv}\n",
@@ -99,31 +72,40 @@ impl Gateway {
     }
 
     /// Starts one with just these lines, in a folder that may hold files already.
-    pub fn start_in(folder: Folder, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
-        let file = folder.write("dotenv", dotenv);
+    pub fn start_in(folder: impl Into<Arc<Scratch>>, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+        let folder = folder.into();
+        let file = folder.file("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
-        command.envs(environment.iter().copied());
+        // A gateway that is killed leaves its inner socket behind; so that goes with the test too.
+        command.env("RUNTIME_DIRECTORY", folder.path()).envs(environment.iter().copied());
         Gateway::spawn(folder, command)
     }
 
     /// The same under a limit of open files.
-    pub fn start_with_files(folder: Folder, dotenv: &str, files: u32) -> Gateway {
-        let file = folder.write("dotenv", dotenv);
+    pub fn start_with_files(folder: impl Into<Arc<Scratch>>, dotenv: &str, files: u32) -> Gateway {
+        let folder = folder.into();
+        let file = folder.file("dotenv", dotenv);
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files.to_string()]);
         command.args([env!("CARGO_BIN_EXE_acmegw"), "serve", "-e", file.to_str().unwrap()]);
-        command.env_clear().stdin(Stdio::null());
+        command.env_clear().env("RUN_AS_USER", myself()).env("RUNTIME_DIRECTORY", folder.path()).stdin(Stdio::null());
         Gateway::spawn(folder, command)
     }
 
-    fn spawn(folder: Folder, mut command: Command) -> Gateway {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    fn spawn(folder: Arc<Scratch>, mut command: Command) -> Gateway {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), log.clone());
         collect(child.stderr.take().unwrap(), log.clone());
         let gateway = Gateway { folder, child, log };
         gateway.wait_for("listening on ");
         gateway
+    }
+
+    /// Ends the gateway, as a power cut would, and gives its folder for the next one.
+    pub fn into_folder(self) -> Arc<Scratch> {
+        self.folder.clone()
     }
 
     /// The first line of the log with this text in it, waited for.
@@ -167,7 +149,7 @@ impl Gateway {
 
     /// What the provider was asked to do, a line each: `setup NAME VALUE`.
     pub fn changes(&self) -> String {
-        self.folder.read("changes")
+        read(&self.folder.join("changes"))
     }
 
     pub fn pid(&self) -> u32 {
@@ -175,7 +157,7 @@ impl Gateway {
     }
 
     pub fn add_user(&self, name: &str, password: &str) {
-        let file = self.folder.path("acmepasswd");
+        let file = self.folder.join("acmepasswd");
         add_user(&file, name, password);
     }
 
@@ -220,6 +202,11 @@ impl Gateway {
         // The gateway may answer and close before all was taken.
         let _ = stream.write_all(bytes);
         reply(&mut stream)
+    }
+
+    /// A connection from another loopback address; None where the machine has only one (FreeBSD).
+    pub fn connect_from(&self, source: [u8; 4]) -> Option<TcpStream> {
+        connect_from(source.into(), self.address()).ok()
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -267,6 +254,17 @@ pub fn add_user(file: &Path, name: &str, password: &str) {
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// The native dialect's request to a gateway that may be dying; status 0: there was no answer.
+pub fn post_to(gateway: SocketAddr, body: &str) -> Reply {
+    let length = body.len();
+    let sent = TcpStream::connect(gateway).and_then(|mut stream| {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(stream, "POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n{body}")?;
+        Ok(stream)
+    });
+    sent.map_or_else(|_| reply(&mut io::empty()), |mut stream| reply(&mut stream))
 }
 
 /// An HTTP answer. Status 0: the connection ended without one.

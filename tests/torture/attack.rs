@@ -284,15 +284,27 @@ fn burst(attacker: &Attacker) -> String {
     format!("{} good requests at once, {} answered with 200", tried.into_inner(), answered.into_inner())
 }
 
-/// Wrong passwords.
+/// Wrong passwords, each for another user, so that none is refused before it is derived.
 fn guesses(attacker: &Attacker) -> String {
-    let header = format!("Authorization: Basic {}\r\n", base64("web1:wrong"));
-    let request = format!("GET /challenges/example.com HTTP/1.1\r\nHost: a\r\n{header}\r\n");
+    let number = AtomicUsize::new(0);
     let times = attacker.again(16, |_| {
         thread::sleep(PAUSE);
-        posted(attacker, attacker.from, &request)
+        posted(attacker, attacker.from, &guessed(number.fetch_add(1, Ordering::Relaxed)))
     });
     format!("{times} wrong passwords")
+}
+
+fn guessed(user: usize) -> String {
+    let header = format!("Authorization: Basic {}\r\n", base64(&format!("web{user}:wrong")));
+    format!("GET /challenges/example.com HTTP/1.1\r\nHost: a\r\n{header}\r\n")
+}
+
+/// A single guess.
+pub fn guess(to: SocketAddr, certificate: &Path) {
+    let config = tls::config(certificate, rustls::ALL_VERSIONS);
+    let mut stream = tls::stream(&config, connect_from(Ipv4Addr::LOCALHOST, to).expect("a connection"));
+    stream.write_all(guessed(0).as_bytes()).expect("a request");
+    let _ = stream.read_to_end(&mut Vec::new());
 }
 
 /// Changes by a web server that may make them, over a DNS service that does not answer.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use attack::ATTACKS;
 use client::Latencies;
 use figures::Figures;
-use support::{Folder, Gateway};
+use support::{Gateway, Scratch};
 
 /// How long an attack goes on, and all of them together.
 const ALONE: Duration = Duration::from_secs(6);
@@ -69,20 +69,23 @@ fn main() -> ExitCode {
 
 /// A gateway over TLS whose DNS service hangs until the file `go` is there.
 fn start(files: Option<u32>) -> Gateway {
-    let folder = Folder::new();
-    let program = "#!/bin/sh\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.1; done\n";
-    let program = folder.write_mode("program", program, 0o700);
-    support::add_user(&folder.write("acmepasswd", ""), "web1", "right");
+    let folder = Scratch::new();
+    let program = "until [ -e \"${0%/*}/go\" ]; do sleep 0.1; done\n";
+    let program = folder.program("program", program);
+    support::add_user(&folder.file("acmepasswd", ""), "web1", "right");
     let dotenv = format!(
         "LISTEN = 127.0.0.1:0\nDNSAPI_MODULE = exec\nDNSAPI_PROGRAM = {}\nDNSAPI_DOMAINS = example.com\nSTATE_DIR = {}\n\
          BASIC_AUTH = sufficient\nALLOWED_HOSTS = 127.0.0.1, 127.0.1.0/24\n",
         program.display(),
-        folder.path("").display()
+        folder.path().display()
     );
-    match files {
+    let gateway = match files {
         Some(files) => Gateway::start_with_files(folder, &dotenv, files),
         None => Gateway::start_in(folder, &dotenv, &[]),
-    }
+    };
+    // The two threads that derive passwords come with the first and stay.
+    attack::guess(gateway.address(), &gateway.folder.join("cert.pem"));
+    gateway
 }
 
 /// A quiet gateway: what the attacks are measured against.
@@ -168,7 +171,7 @@ impl Report {
 /// The well-behaved client's latencies and the gateway's highest figures under these attacks, and
 /// what the attackers say.
 fn besieged(gateway: &Gateway, attacks: &[&str], time: Duration) -> ((Latencies, Figures), Vec<String>) {
-    let (address, certificate) = (gateway.address(), gateway.folder.path("cert.pem"));
+    let (address, certificate) = (gateway.address(), gateway.folder.join("cert.pem"));
     let attackers: Vec<Child> = attacks
         .iter()
         .map(|name| {
@@ -187,9 +190,9 @@ fn besieged(gateway: &Gateway, attacks: &[&str], time: Duration) -> ((Latencies,
         }
         (good.join().expect("the well-behaved client"), peak)
     });
-    gateway.folder.write("go", "");
+    gateway.folder.file("go", "");
     let tried = attackers.into_iter().map(ended).collect();
-    std::fs::remove_file(gateway.folder.path("go")).expect("go");
+    std::fs::remove_file(gateway.folder.join("go")).expect("go");
     (result, tried)
 }
 

@@ -136,7 +136,7 @@ fn a_long_answer_is_fetched_whole_over_tcp() {
     let listener = Listener::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
     let server = listener.addresses().unwrap()[0];
     let values = |_: &Name| (0..30).map(|n| Value::parse(&format!("{n:043}")).unwrap()).collect();
-    listener.serve(Zones::new(&[name("example.com")], None, &[], Vec::new(), values)).unwrap();
+    listener.serve(Zones::new(&[name("example.com")], None, &[], Vec::new(), values), u32::MAX).unwrap();
     assert_eq!(txt(server, GENEROUS).unwrap().txt().len(), 30);
 }
 

@@ -33,6 +33,8 @@ const HEADER: usize = 12;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     Udp,
+    /// UDP, from a network that asks too much: never more than the request to come over TCP.
+    Flooded,
     Tcp,
 }
 
@@ -95,6 +97,7 @@ impl Zones {
         let verdict = self.verdict(&query);
         let limit = match (transport, &query.edns) {
             (Transport::Tcp, _) => u16::MAX,
+            (Transport::Flooded, _) => 0,
             (Transport::Udp, None) => PLAIN_DATAGRAM,
             (Transport::Udp, Some(edns)) => edns.udp_payload_size().clamp(PLAIN_DATAGRAM, DATAGRAM),
         };
@@ -269,5 +272,7 @@ fn start(message: &Message<&[u8]>, rcode: Rcode) -> MessageBuilder<StaticCompres
     builder
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

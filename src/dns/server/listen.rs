@@ -6,8 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::flood::{Flood, Share};
 use super::{Transport, Zones};
 use crate::deadline::Deadline;
 use crate::dns::stream;
@@ -72,12 +73,13 @@ impl Listener {
         self.sockets.iter().map(|(tcp, _)| tcp.local_addr()).collect()
     }
 
-    /// Answers from now on, in threads that live as long as the process.
-    pub fn serve(self, zones: Zones) -> io::Result<()> {
+    /// Answers from now on, in threads that live as long as the process; over UDP at most `rate`
+    /// times a second to one network ([`super::RATE`]).
+    pub fn serve(self, zones: Zones, rate: u32) -> io::Result<()> {
         let (zones, open) = (Arc::new(zones), Arc::new(AtomicUsize::new(0)));
         for (tcp, udp) in self.sockets {
             let for_udp = zones.clone();
-            spawn("dns-udp", move || datagrams(&udp, &for_udp))?;
+            spawn("dns-udp", move || datagrams(&udp, &for_udp, Flood::new(rate, Instant::now())))?;
             let (for_tcp, open) = (zones.clone(), open.clone());
             spawn("dns-tcp", move || connections(&tcp, &for_tcp, &open))?;
         }
@@ -103,12 +105,17 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.to_string()).stack_size(STACK).spawn(run).map(drop)
 }
 
-fn datagrams(socket: &UdpSocket, zones: &Zones) {
+fn datagrams(socket: &UdpSocket, zones: &Zones, mut flood: Flood) {
     let mut packet = [0; QUERY];
     loop {
         match socket.recv_from(&mut packet) {
             Ok((length, peer)) => {
-                if let Some(answer) = zones.answer(&packet[..length], Transport::Udp) {
+                let transport = match flood.share(peer.ip(), Instant::now()) {
+                    Share::Answer => Transport::Udp,
+                    Share::Cut => Transport::Flooded,
+                    Share::Silence => continue,
+                };
+                if let Some(answer) = zones.answer(&packet[..length], transport) {
                     // An answer that cannot be sent is lost, as datagrams are; the resolver asks again.
                     let _ = socket.send_to(&answer, peer);
                 }

@@ -3,6 +3,8 @@
 
 mod json;
 mod native;
+#[cfg(test)]
+mod properties;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ const TXT: u16 = 16;
 const SOA: u16 = 6;
 
 /// Two domains, a zone for CNAMEs, two values at one name and one at another.
-fn zones() -> Zones {
+pub(super) fn zones() -> Zones {
     let name = |text| Name::owner(text).unwrap();
     let value = |letter: &str| Value::parse(&letter.repeat(43)).unwrap();
     Zones::new(
@@ -22,12 +22,12 @@ fn zones() -> Zones {
 }
 
 /// As many values at every name as there are.
-fn full_zones(count: usize) -> Zones {
+pub(super) fn full_zones(count: usize) -> Zones {
     let values = move |_: &Name| (0..count).map(|n| Value::parse(&format!("{n:043}")).unwrap()).collect();
     Zones::new(&[Name::owner("example.com").unwrap()], None, &[], Vec::new(), values)
 }
 
-fn labels(name: &str) -> Vec<u8> {
+pub(super) fn labels(name: &str) -> Vec<u8> {
     let labels = name.split('.').filter(|label| !label.is_empty());
     let mut octets: Vec<u8> = labels.flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat()).collect();
     octets.push(0);
@@ -35,11 +35,11 @@ fn labels(name: &str) -> Vec<u8> {
 }
 
 /// A query with RD, as a resolver writes it.
-fn query(name: &[u8], qtype: u16) -> Vec<u8> {
+pub(super) fn query(name: &[u8], qtype: u16) -> Vec<u8> {
     [&ID[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name, &qtype.to_be_bytes(), &[0, 1]].concat()
 }
 
-fn with_opt(mut query: Vec<u8>, size: u16, version: u8) -> Vec<u8> {
+pub(super) fn with_opt(mut query: Vec<u8>, size: u16, version: u8) -> Vec<u8> {
     query[11] += 1;
     [&query[..], &[0, 0, 41], &size.to_be_bytes(), &[0, version, 0, 0, 0, 0]].concat()
 }
@@ -270,29 +270,5 @@ fn other_opcodes_and_garbage_get_a_bare_header() {
         ("half a question", good[..20].to_vec(), 0x8101),
     ] {
         assert_eq!(zones().answer(&packet, Transport::Udp).unwrap(), bare(flags), "{what}");
-    }
-}
-
-#[test]
-fn no_packet_makes_it_panic_or_answer_too_much() {
-    let zones = full_zones(9);
-    let seed = with_opt(query(&labels("_acme-challenge.example.com"), TXT), 1232, 0);
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % below as u64) as usize
-    };
-    for _ in 0..20_000 {
-        let mut packet = seed.clone();
-        for _ in 0..=random(4) {
-            let at = random(packet.len());
-            packet[at] = random(256) as u8;
-        }
-        packet.truncate(packet.len() - random(8));
-        if let Some(answer) = zones.answer(&packet, Transport::Udp) {
-            assert!(answer[..2] == packet[..2] && answer[2] & 0x80 != 0 && answer.len() <= 1232, "{packet:?}");
-        }
     }
 }

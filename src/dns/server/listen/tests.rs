@@ -9,11 +9,15 @@ const GENEROUS: Duration = Duration::from_secs(20);
 
 /// Serves 20 values, too many for a datagram without EDNS.
 fn server(addresses: &[&str]) -> Vec<SocketAddr> {
+    server_with(addresses, 20, u32::MAX)
+}
+
+fn server_with(addresses: &[&str], count: usize, rate: u32) -> Vec<SocketAddr> {
     let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
     let listener = Listener::bind(&addresses).unwrap();
     let bound = listener.addresses().unwrap();
-    let values = |_: &Name| (0..20).map(|n| Value::parse(&format!("{n:043}")).unwrap()).collect();
-    listener.serve(Zones::new(&[Name::owner("example.com").unwrap()], None, &[], Vec::new(), values)).unwrap();
+    let values = move |_: &Name| (0..count).map(|n| Value::parse(&format!("{n:043}")).unwrap()).collect();
+    listener.serve(Zones::new(&[Name::owner("example.com").unwrap()], None, &[], Vec::new(), values), rate).unwrap();
     bound
 }
 
@@ -91,4 +95,20 @@ fn a_taken_address_is_named_with_its_remedy() {
     assert!(text.contains(&taken.to_string()) && text.contains("choose another address or port"), "{text}");
     let text = Listener::bind(&["192.0.2.1:0".parse().unwrap()]).err().unwrap().to_string();
     assert!(text.contains("192.0.2.1:0") && text.contains("no interface"), "{text}");
+}
+
+#[test]
+fn past_its_rate_a_network_is_sent_to_tcp_and_found_there() {
+    // No answer at all is in the rate: however the seconds fall, every second query is cut.
+    let address = server_with(&["127.0.0.1:0"], 1, 0)[0];
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(GENEROUS)).unwrap();
+    let mut packet = [0; 4096];
+    for _ in 0..4 {
+        socket.send_to(QUERY, address).unwrap();
+        socket.send_to(QUERY, address).unwrap();
+        let length = socket.recv(&mut packet).unwrap();
+        assert_eq!((length, &packet[..12]), (QUERY.len(), &b"\0\x07\x87\0\0\x01\0\0\0\0\0\0"[..]));
+    }
+    assert_eq!(ask(&mut connect(address)).unwrap()[..12], b"\0\x07\x85\0\0\x01\0\x01\0\0\0\0"[..], "whole");
 }

@@ -1,0 +1,40 @@
+//! Every configuration name there is: what each part publishes, put together for each tool. The
+//! parser takes their union; help, manual and README are held to it.
+
+use crate::config::{self, Setting};
+use crate::provider::PROVIDERS;
+use crate::{account, hook, http, serve, state, users};
+
+/// The setting of the log, which belongs to no part.
+const LOG: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
+
+/// The gateway's, those of all providers included.
+pub fn serve() -> Vec<Setting> {
+    let own = serve::SETTINGS.concat();
+    let mut all = [config::SETTINGS, LOG, &own, users::SETTINGS, state::SETTINGS, account::SETTINGS].concat();
+    // Providers share names with each other (proxies), and each row says what it needs.
+    let needed = PROVIDERS.iter().flat_map(|row| row.settings).chain(http::SETTINGS);
+    for setting in needed {
+        if all.iter().all(|one| one.name != setting.name) {
+            all.push(*setting);
+        }
+    }
+    all
+}
+
+/// The hook's, on the web server.
+pub fn hook() -> Vec<Setting> {
+    [config::SETTINGS, hook::SETTINGS].concat()
+}
+
+/// Those that passwd looks at.
+pub fn passwd() -> Vec<Setting> {
+    [config::SETTINGS, users::SETTINGS].concat()
+}
+
+/// The union, each name once.
+pub fn all() -> Vec<Setting> {
+    let mut all = serve();
+    all.extend(hook().into_iter().skip(config::SETTINGS.len()));
+    all
+}
