@@ -47,6 +47,11 @@ STATE_DIR = $work
 BASIC_AUTH = required
 END
 chmod 0600 "$work/dotenv"
+# The gateway does not run as root: started by root it becomes nobody, whose folder this is then.
+if [ "$(id -u)" -eq 0 ]; then
+    echo 'RUN_AS_USER = nobody' >>"$work/dotenv"
+    chown nobody "$work"
+fi
 
 say 'the configuration of the gateway'
 cat "$work/dotenv"
@@ -102,6 +107,6 @@ say 'what to try next'
 cat <<END
 make test                          everything that can run on this machine
 man man/acmegw.8                   what it is, and where to read on
-acmegw serve -n -e FILE            is my configuration right? (examples are in scripts/)
+acmegw serve -n -e FILE            as its user: is my configuration right? (examples are in scripts/)
 acmegw hook -n example.org         can this web server get its certificate?
 END

@@ -7,6 +7,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -19,12 +21,13 @@ use nix::unistd::{AccessFlags, Pid};
 
 use crate::challenge::Name;
 use crate::deadline::Deadline;
+use crate::mistake::{Mistake, Origin};
 
 /// Connections that the kernel keeps for us until we take them.
 const BACKLOG: i32 = 128;
 
 /// Why a file was not taken, and what to do about it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub what: String,
     pub remedy: String,
@@ -33,6 +36,11 @@ pub struct Refusal {
 impl Refusal {
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Refusal {
         Refusal { what: what.into(), remedy: remedy.into() }
+    }
+
+    /// As a mistake in the file's line with this number; 0: in the file as a whole.
+    pub fn at(self, path: &Path, line: usize) -> Mistake {
+        Mistake::new(Origin::File { path: Arc::from(path), line }, self.what, self.remedy)
     }
 }
 
@@ -93,10 +101,19 @@ pub fn unreadable(path: &Path, error: &io::Error) -> Refusal {
     Refusal::new(format!("cannot be read ({error})"), remedy)
 }
 
-/// The user whose rights we have.
+/// The user whose rights we have, or are about to have (see [`will_be`]).
 pub fn user() -> u32 {
-    nix::unistd::geteuid().as_raw()
+    SUCCESSOR.get().copied().unwrap_or_else(|| nix::unistd::geteuid().as_raw())
 }
+
+/// From now on we count as this user: root, who reads what is still root's to read, is about to
+/// become it. Said once.
+pub fn will_be(user: u32) {
+    SUCCESSOR.get_or_init(|| user);
+}
+
+/// A process has one user, and so this is the process's.
+static SUCCESSOR: OnceLock<u32> = OnceLock::new();
 
 /// The machine's own name, if it has one that can stand in a certificate.
 pub fn host_name() -> Option<String> {

@@ -4,6 +4,8 @@
 mod support;
 
 mod cases {
+    /// Who may touch which domains: ACCESS_FILE.
+    mod access;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
     /// Many clients at once: nothing is lost, nothing is left.
@@ -20,8 +22,14 @@ mod cases {
     mod ledger;
     /// Signals, restarts, the reaper, the log.
     mod life;
+    /// How much one caller may do.
+    mod limits;
+    /// A DNS service that misbehaves.
+    mod misbehaving;
     /// The native dialect: every bad input and its one answer.
     mod native;
+    /// Root's rights, and how they are given up.
+    mod privilege;
     /// Guessing passwords.
     mod throttle;
 }

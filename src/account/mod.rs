@@ -3,6 +3,8 @@
 //! Under the lock of a zone: the ledger writes the change down, the provider makes it, the ledger
 //! hears how it went. Waiting for the service's own status happens after the lock is given back.
 
+#[cfg(test)]
+mod concurrency;
 mod zone_lock;
 
 use std::collections::HashMap;
@@ -71,6 +73,16 @@ impl Account {
     fn new(row: &'static Row, domains: Vec<Name>, provider: Box<dyn Provider>, ledger: Arc<Ledger>) -> Account {
         let locks = ZoneLocks::default();
         Account { row, domains, provider, ledger, locks, zones: Mutex::default(), refused: Mutex::default() }
+    }
+
+    /// Takes the provider's own addresses, while we may still be root.
+    pub fn bind(&self) -> Result<(), Failure> {
+        self.provider.bind()
+    }
+
+    /// Can the provider work with the rights that we have now?
+    pub fn check(&self) -> Result<(), Failure> {
+        self.provider.check()
     }
 
     /// Starts what the provider serves by itself.

@@ -52,6 +52,7 @@ pub struct Auth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     address: IpAddr,
+    is_host: bool,
     user: Option<String>,
 }
 
@@ -95,7 +96,7 @@ impl Auth {
                 Some(UsersFile::at(mistakes.note(users::path(config).ok_or_else(nowhere))?))
             }
         };
-        let (remembered, derivations) = (Remembered::new(), Derivations::new());
+        let (remembered, derivations) = (Remembered::default(), Derivations::new());
         Some(Auth { basic, hosts, users, remembered, throttle: Throttle::default(), derivations })
     }
 
@@ -115,7 +116,7 @@ impl Auth {
     /// verified makes it the user.
     pub fn admit(&self, client: &Client, authorization: Option<&str>) -> Result<Caller, Denied> {
         let allowed = client.is_host() && contains(&self.hosts, client.address());
-        let host = Caller { address: client.address(), user: None };
+        let host = Caller { address: client.address(), is_host: client.is_host(), user: None };
         let Some(users) = &self.users else {
             return if allowed { Ok(host) } else { Err(Denied::Host(client.address())) };
         };
@@ -125,6 +126,8 @@ impl Auth {
         match self.user(users, client, authorization) {
             Ok(user) => Ok(Caller { user: Some(user), ..host }),
             Err(Denied::NoPassword) if allowed && self.basic == Basic::Sufficient => Ok(host),
+            // Not yet known to be the user or not: who a caller is must not depend on how busy we are.
+            Err(Denied::Busy) => Err(Denied::Busy),
             Err(denied) if allowed && self.basic == Basic::Sufficient => {
                 log::warn!("client={} is admitted by its address only: {denied}", client.address());
                 Ok(host)
@@ -138,21 +141,26 @@ impl Auth {
     fn user(&self, users: &UsersFile, client: &Client, authorization: Option<&str>) -> Result<String, Denied> {
         let (user, password) = authorization.and_then(credentials).ok_or(Denied::NoPassword)?;
         let (household, now) = (household(client.address()), Instant::now());
-        let candidate = users.candidate(&user).map_err(Denied::Closed)?;
-        let tag = candidate.line().map(|line| self.remembered.tag(&user, &password, &line));
-        if tag.is_some_and(|tag| self.remembered.knows(&tag, now)) {
-            return Ok(user);
-        }
-        if let Some(wait) = self.throttle.wait(household, &user, now) {
-            return Err(Denied::TooManyFailures { user, wait });
-        }
-        let _place = self.derivations.take(household).ok_or(Denied::Busy)?;
-        if !candidate.matches(&password) {
-            self.throttle.failed(household, &user, now);
-            return Err(Denied::WrongPassword { user });
+        let candidate = users.candidate(&user).map_err(|mistake| {
+            log::error!("nobody is admitted by password: {mistake}");
+            Denied::Closed(mistake)
+        })?;
+        let line = candidate.line();
+        let knows = || line.as_ref().is_some_and(|line| self.remembered.knows(household, &user, &password, line, now));
+        let too_many = |wait| Denied::TooManyFailures { user: user.clone(), wait };
+        if !knows() {
+            self.throttle.wait(household, &user, now).map_or(Ok(()), |wait| Err(too_many(wait)))?;
+            let _place = self.derivations.take(household).ok_or(Denied::Busy)?;
+            // Whoever had to wait may have been verified, or have failed, in the meantime.
+            if !knows() {
+                self.throttle.charge(household, &user, now).map_err(too_many)?;
+                if !candidate.matches(&password) {
+                    return Err(Denied::WrongPassword { user });
+                }
+                line.iter().for_each(|line| self.remembered.remember(household, &user, &password, line, now));
+            }
         }
         self.throttle.succeeded(household, &user);
-        tag.into_iter().for_each(|tag| self.remembered.remember(tag, now));
         Ok(user)
     }
 }
@@ -168,9 +176,20 @@ impl Caller {
         self.user.as_deref()
     }
 
+    /// The address, where the caller may be judged by it: not that of a proxy which did not say for
+    /// whom it asks.
+    pub fn host(&self) -> Option<IpAddr> {
+        Some(self.address).filter(|_| self.is_host)
+    }
+
     #[cfg(test)]
     pub fn for_tests(user: &str) -> Caller {
-        Caller { address: IpAddr::from([127, 0, 0, 1]), user: Some(user.to_string()) }
+        Caller::at(IpAddr::from([127, 0, 0, 1]), true, Some(user))
+    }
+
+    #[cfg(test)]
+    pub fn at(address: IpAddr, is_host: bool, user: Option<&str>) -> Caller {
+        Caller { address, is_host, user: user.map(str::to_string) }
     }
 }
 
@@ -260,7 +279,8 @@ mod tests {
         let right = basic("alice", "secret");
         assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 1));
         assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 0));
-        assert_eq!(costs(&auth, "2001:db8::1", Some(&right)), (alice(), 0));
+        assert_eq!(costs(&auth, "2001:db8::1", Some(&right)), (alice(), 1), "elsewhere it is verified again");
+        assert_eq!(costs(&auth, "2001:db8::ffff:1", Some(&right)), (alice(), 0), "the same household");
         let wrong = |user: &str| Err(Denied::WrongPassword { user: user.to_string() });
         assert_eq!(costs(&auth, HERE, Some(&basic("alice", "Secret"))), (wrong("alice"), 1));
         assert_eq!(
@@ -291,7 +311,48 @@ mod tests {
         }
         let right = basic("alice", "secret");
         assert!(costs(&auth, "192.0.2.8", Some(&right)).0.is_ok(), "not locked out from elsewhere");
-        assert!(costs(&auth, HERE, Some(&right)).0.is_ok(), "verified a moment ago, from elsewhere");
+    }
+
+    /// The web server goes on while somebody behind its address guesses, and what is remembered is
+    /// no way to guess past the throttle.
+    #[test]
+    fn a_remembered_password_is_good_while_its_pair_waits_but_not_to_be_guessed_at() {
+        let folder = Scratch::new();
+        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+        let (right, wrong) = (basic("alice", "secret"), basic("alice", "wrong"));
+        assert!(costs(&auth, HERE, Some(&right)).0.is_ok());
+        let guesses: u64 = (0..6).map(|_| costs(&auth, HERE, Some(&wrong)).1).sum();
+        assert_eq!(guesses, 5);
+        assert_eq!(costs(&auth, HERE, Some(&right)), (Ok(Some("alice".to_string())), 0));
+        let guesses: u64 = (0..100).map(|_| costs(&auth, HERE, Some(&wrong)).1).sum();
+        assert_eq!(guesses, 5, "its success cleared the five before");
+        let (outcome, derivations) = costs(&auth, HERE, Some(&right));
+        assert!(matches!(outcome, Err(Denied::TooManyFailures { .. })) && derivations == 0, "forgotten: {outcome:?}");
+    }
+
+    #[test]
+    fn guesses_at_the_same_time_are_no_more_than_one_after_the_other() {
+        let folder = Scratch::new();
+        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+        let wrong = basic("alice", "wrong");
+        let guess = || auth.admit(&client(HERE), Some(&wrong));
+        // Whoever is told that we are busy tries again.
+        std::thread::scope(|scope| {
+            (0..8).for_each(|_| drop(scope.spawn(|| (0..20).for_each(|_| drop(guess())))));
+        });
+        (0..20).for_each(|_| drop(guess()));
+        assert_eq!(auth.users().unwrap().derivations(), 5);
+    }
+
+    /// Else the same web server would be now its user and now its address.
+    #[test]
+    fn an_allowed_host_that_has_to_wait_is_not_taken_for_its_address() {
+        let folder = Scratch::new();
+        let auth = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
+        let right = basic("alice", "secret");
+        let _full = auth.derivations.fill();
+        assert_eq!(costs(&auth, HERE, Some(&right)), (Err(Denied::Busy), 0));
+        assert_eq!(costs(&auth, HERE, None), (Ok(None), 0));
     }
 
     #[test]

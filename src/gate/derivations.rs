@@ -60,6 +60,14 @@ impl Derivations {
         Some(Place(self))
     }
 
+    /// Takes every place, at work and to wait.
+    #[cfg(test)]
+    pub(super) fn fill(&self) -> Vec<Place<'_>> {
+        let places = (0..self.limit).filter_map(|_| self.take(IpAddr::from([0, 0, 0, 0]))).collect();
+        self.state().waiting.extend((0..WAITING as u8).map(|last| IpAddr::from([0, 0, 0, last])));
+        places
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

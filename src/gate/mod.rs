@@ -2,9 +2,11 @@
 //! make it: [`peer`] a Client, [`auth`] a Caller, [`scope`] a Grant and its Permits. A check that
 //! is forgotten does not compile.
 
+pub mod access;
 pub mod auth;
 mod derivations;
 pub mod peer;
+pub mod recent;
 mod remembered;
 pub mod scope;
 mod throttle;

@@ -1,62 +1,85 @@
-//! Passwords that were verified a moment ago, so that a web server with twenty names does not pay
-//! for twenty derivations.
-//!
-//! Kept is an HMAC under a key of this process, over user, password and the user's line of the
-//! users file: a change of the line ends it by itself, and the memory of the process gives no
-//! password away.
+//! Passwords that were right a moment ago, so that a web server pays for one derivation and not for
+//! one a request. What is kept is no password: an HMAC under a key that lives as long as the process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ring::hmac::{Context, HMAC_SHA256, Key};
+use ring::hmac::{Context, HMAC_SHA256, Key, Tag};
 use ring::rand::SystemRandom;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, same};
 
-/// How long a verified password is good.
-const LIFE: Duration = Duration::from_secs(300);
-/// How many are kept.
-const MOST: usize = 1024;
+/// How long a password is remembered after it was verified.
+const MEMORY: Duration = Duration::from_secs(300);
+/// Wrong ones after which it is forgotten: to compare costs nothing and comes before the throttle,
+/// and must not be the way to guess.
+const GUESSES: u32 = 20;
+/// How many are remembered. Whoever finds no room pays a derivation each time.
+const MOST: usize = 4096;
 
+/// The passwords, each for the household that it came from: elsewhere it has to be verified again.
 pub(super) struct Remembered {
     key: Key,
-    until: Mutex<HashMap<Tag, Instant>>,
+    passwords: Mutex<HashMap<(IpAddr, String), Password>>,
 }
 
-/// A user with a password and a line of the users file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Tag([u8; 32]);
+struct Password {
+    tag: Tag,
+    until: Instant,
+    guesses: u32,
+}
+
+impl Default for Remembered {
+    fn default() -> Remembered {
+        let key = Key::generate(HMAC_SHA256, &SystemRandom::new()).expect("the system gives random bytes");
+        Remembered { key, passwords: Mutex::default() }
+    }
+}
 
 impl Remembered {
-    pub(super) fn new() -> Remembered {
-        let key = Key::generate(HMAC_SHA256, &SystemRandom::new()).expect("the system gives random bytes");
-        Remembered { key, until: Mutex::default() }
+    /// Was this verified lately? `hash` is what the users file says now: a line that was changed
+    /// ends what was remembered of the one before.
+    pub(super) fn knows(&self, household: IpAddr, user: &str, password: &Secret, hash: &str, now: Instant) -> bool {
+        let tag = self.tag(user, password, hash);
+        let mut passwords = self.passwords();
+        let key = (household, user.to_string());
+        let Some(known) = passwords.get_mut(&key).filter(|known| now < known.until) else { return false };
+        if same(known.tag.as_ref(), tag.as_ref()) {
+            return true;
+        }
+        known.guesses += 1;
+        if known.guesses >= GUESSES {
+            passwords.remove(&key);
+        }
+        false
     }
 
-    pub(super) fn tag(&self, user: &str, password: &Secret, line: &str) -> Tag {
+    /// This was verified just now.
+    pub(super) fn remember(&self, household: IpAddr, user: &str, password: &Secret, hash: &str, now: Instant) {
+        let tag = self.tag(user, password, hash);
+        let mut passwords = self.passwords();
+        passwords.retain(|_, known| now < known.until);
+        let key = (household, user.to_string());
+        if passwords.len() < MOST || passwords.contains_key(&key) {
+            passwords.insert(key, Password { tag, until: now + MEMORY, guesses: 0 });
+        }
+    }
+
+    fn tag(&self, user: &str, password: &Secret, hash: &str) -> Tag {
         let mut context = Context::with_key(&self.key);
-        for part in [user, password.reveal(), line] {
-            // With its length, so that no two triples read alike.
+        for part in [user, password.reveal(), hash] {
+            // With the lengths, so that no two ways to part a text are the same.
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part.as_bytes());
         }
-        let mut tag = [0; 32];
-        tag.copy_from_slice(context.sign().as_ref());
-        Tag(tag)
+        context.sign()
     }
 
-    pub(super) fn knows(&self, tag: &Tag, now: Instant) -> bool {
-        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.get(tag).is_some_and(|until| now < *until)
-    }
-
-    pub(super) fn remember(&self, tag: Tag, now: Instant) {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.retain(|_, until| now < *until);
-        if until.len() < MOST {
-            until.insert(tag, now + LIFE);
-        }
+    fn passwords(&self) -> MutexGuard<'_, HashMap<(IpAddr, String), Password>> {
+        // No change of the map can panic half-way.
+        self.passwords.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -64,34 +87,63 @@ impl Remembered {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_verified_password_is_good_for_five_minutes_and_for_its_line_only() {
-        let (remembered, now) = (Remembered::new(), Instant::now());
-        let tag =
-            |user: &str, password: &str, line: &str| remembered.tag(user, &Secret::new(password.to_string()), line);
-        let known = tag("alice", "secret", "$8$salt$digest");
-        assert!(!remembered.knows(&known, now));
-        remembered.remember(known, now);
-        assert!(remembered.knows(&tag("alice", "secret", "$8$salt$digest"), now + LIFE - Duration::from_secs(1)));
-        assert!(!remembered.knows(&known, now + LIFE));
-        for other in [
-            tag("alice", "secret", "$8$salt$other"),
-            tag("alice", "Secret", "$8$salt$digest"),
-            tag("alic", "esecret", "$8$salt$digest"),
-            tag("bob", "secret", "$8$salt$digest"),
-        ] {
-            assert!(!remembered.knows(&other, now));
-        }
-        let restarted = Remembered::new();
-        assert!(restarted.tag("alice", &Secret::new("secret".to_string()), "$8$salt$digest") != known);
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+    const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_string())
+    }
+
+    fn remembering(now: Instant) -> Remembered {
+        let remembered = Remembered::default();
+        remembered.remember(HERE, "alice", &secret("right"), "$8$a$b", now);
+        remembered
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
-        let (remembered, now) = (Remembered::new(), Instant::now());
-        for number in 0..MOST * 2 {
-            remembered.remember(remembered.tag(&number.to_string(), &Secret::new(String::new()), ""), now);
+    fn for_five_minutes_this_user_this_password_this_line_from_here() {
+        let now = Instant::now();
+        let remembered = remembering(now);
+        let knows = |household, user, password, hash, seconds| {
+            remembered.knows(household, user, &secret(password), hash, now + Duration::from_secs(seconds))
+        };
+        assert!(knows(HERE, "alice", "right", "$8$a$b", 0) && knows(HERE, "alice", "right", "$8$a$b", 299));
+        assert!(!knows(HERE, "alice", "right", "$8$a$b", 300), "five minutes are over");
+        assert!(!knows(HERE, "alice", "wrong", "$8$a$b", 0));
+        assert!(!knows(HERE, "bob", "right", "$8$a$b", 0));
+        assert!(!knows(HERE, "alice", "right", "$8$a$c", 0), "the line was changed");
+        assert!(!knows(HERE, "alice", "right$8", "$a$b", 0), "parted elsewhere");
+        assert!(!knows(ELSEWHERE, "alice", "right", "$8$a$b", 0));
+    }
+
+    #[test]
+    fn what_is_guessed_at_is_forgotten() {
+        let now = Instant::now();
+        let remembered = remembering(now);
+        let knows = |password| remembered.knows(HERE, "alice", &secret(password), "$8$a$b", now);
+        for _ in 1..GUESSES {
+            assert!(!knows("wrong"));
         }
-        assert_eq!(remembered.until.lock().unwrap().len(), MOST);
+        assert!(knows("right"));
+        assert!(!knows("wrong") && !knows("right"));
+    }
+
+    #[test]
+    fn the_memory_is_bounded() {
+        let now = Instant::now();
+        let remembered = remembering(now);
+        for number in 0..MOST + 10 {
+            remembered.remember(HERE, &number.to_string(), &secret("right"), "$8$a$b", now);
+        }
+        assert_eq!(remembered.passwords().len(), MOST);
+        let later = now + MEMORY;
+        remembered.remember(HERE, "bob", &secret("right"), "$8$a$b", later);
+        assert_eq!(remembered.passwords().len(), 1);
+    }
+
+    #[test]
+    fn each_process_has_a_key_of_its_own() {
+        let tags = [Remembered::default(), Remembered::default()].map(|one| one.tag("alice", &secret("right"), ""));
+        assert_ne!(tags[0].as_ref(), tags[1].as_ref());
     }
 }

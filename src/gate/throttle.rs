@@ -52,13 +52,19 @@ impl Throttle {
         Some(until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
-    pub(super) fn failed(&self, household: IpAddr, user: &str, now: Instant) {
+    /// Counts a failure, before the password is judged: attempts that run at the same time must not
+    /// all be the last that is free. [`Throttle::succeeded`] takes it back. The error is how long
+    /// the pair still has to wait.
+    pub(super) fn charge(&self, household: IpAddr, user: &str, now: Instant) -> Result<(), Duration> {
         let mut failures = self.failures();
         if failures.len() >= PAIRS {
             make_room(&mut failures, now);
         }
         let entry = failures.entry(pair(household, user));
         let known = entry.or_insert(Failures { count: 0, last: now, until: now });
+        if now < known.until {
+            return Err(known.until - now);
+        }
         if known.is_over(now) {
             known.count = 0;
         }
@@ -67,6 +73,7 @@ impl Throttle {
         if let Some(more) = known.count.checked_sub(FREE) {
             known.until = now + WAIT.0.saturating_mul(1 << more.min(16)).min(WAIT.1);
         }
+        Ok(())
     }
 
     /// The right password clears what was before it.
@@ -110,7 +117,7 @@ mod tests {
     }
 
     fn fail(throttle: &Throttle, times: u32, now: Instant) {
-        (0..times).for_each(|_| throttle.failed(household(1), "alice", now));
+        (0..times).for_each(|_| throttle.charge(household(1), "alice", now).unwrap());
     }
 
     #[test]
@@ -120,6 +127,7 @@ mod tests {
         assert_eq!(throttle.wait(household(1), "alice", now), None);
         fail(&throttle, 1, now);
         assert_eq!(throttle.wait(household(1), "alice", now), Some(WAIT.0));
+        assert_eq!(throttle.charge(household(1), "alice", now), Err(WAIT.0), "and is not counted meanwhile");
         assert_eq!(throttle.wait(household(1), "alice", now + WAIT.0), None);
         assert_eq!(throttle.wait(household(2), "alice", now), None);
         assert_eq!(throttle.wait(household(1), "bob", now), None);
@@ -164,7 +172,7 @@ mod tests {
         let (throttle, now) = (Throttle::default(), Instant::now());
         fail(&throttle, FREE, now);
         for number in 0..PAIRS * 2 {
-            throttle.failed(household(66), &format!("user{number}"), now);
+            throttle.charge(household(66), &format!("user{number}"), now).unwrap();
         }
         assert_eq!(throttle.failures().len(), PAIRS);
         assert_eq!(throttle.wait(household(1), "alice", now), Some(WAIT.0));

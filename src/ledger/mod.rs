@@ -144,6 +144,11 @@ impl Ledger {
         self.at(owner, |line| line.record.caller == caller)
     }
 
+    /// How many records `caller` has, at all names.
+    pub fn count(&self, caller: &str) -> usize {
+        self.lines().values().filter(|line| line.record.caller == caller).count()
+    }
+
     /// What the embedded DNS server answers at `owner`.
     pub fn visible(&self, owner: &Name) -> Vec<Value> {
         self.at(owner, |line| !matches!(line.state, State::Intended { .. }))
@@ -306,6 +311,8 @@ mod tests {
         change(&ledger, &grant("alice").setup(value("a")), Ok(()));
         change(&ledger, &grant("bob").setup(value("b")), Ok(()));
         assert_eq!(ledger.values(grant("bob").owner(), "bob"), [value("b")]);
+        change(&ledger, &grant("bob").setup(value("c")), Ok(()));
+        assert_eq!(["alice", "bob", "carol"].map(|caller| ledger.count(caller)), [1, 2, 0]);
     }
 
     #[test]

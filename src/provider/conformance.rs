@@ -16,14 +16,14 @@ use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 
 /// The fixtures, by the names of the rows: as many as there are rows, or it does not compile.
-const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
+pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (embedded::ROW.name, embedded::tests::fixture),
     (openprovider::ROW.name, openprovider::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),
     (exec::ROW.name, exec::tests::fixture),
 ];
 
-type MakeFixture = fn() -> Fixture;
+pub type MakeFixture = fn() -> Fixture;
 
 /// A provider and a fresh stand-in of its service.
 pub struct Fixture {

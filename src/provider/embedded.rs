@@ -4,7 +4,7 @@
 //! there is nothing left to apply.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Provider, Receipt, Row, Surroundings, Zone};
 use crate::challenge::Name;
@@ -44,7 +44,7 @@ const SETTINGS: &[Setting] = &[
     ),
 ];
 
-/// The server, not yet started.
+/// The server.
 struct Embedded {
     listen: Vec<SocketAddr>,
     delegation: Option<Name>,
@@ -52,6 +52,8 @@ struct Embedded {
     addresses: Vec<IpAddr>,
     domains: Vec<Name>,
     ledger: Arc<Ledger>,
+    /// Bound, and not yet answering.
+    bound: Mutex<Option<Listener>>,
 }
 
 fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) -> Option<Box<dyn Provider>> {
@@ -68,6 +70,7 @@ fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) 
         servers: servers?,
         domains: surroundings.domains.clone(),
         ledger: surroundings.ledger.clone(),
+        bound: Mutex::default(),
     }))
 }
 
@@ -88,8 +91,8 @@ fn server_address(text: &str) -> Result<IpAddr, String> {
 }
 
 impl Embedded {
-    fn bind(&self) -> Result<Listener, Failure> {
-        Listener::bind(&self.listen).map_err(|error| Failure::Failed(format!("DNS_LISTEN: {error}")))
+    fn bound(&self) -> MutexGuard<'_, Option<Listener>> {
+        self.bound.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn zones(&self) -> Zones {
@@ -101,8 +104,14 @@ impl Embedded {
 }
 
 impl Provider for Embedded {
+    fn bind(&self) -> Result<(), Failure> {
+        let listener = Listener::bind(&self.listen);
+        *self.bound() = Some(listener.map_err(|error| Failure::Failed(format!("DNS_LISTEN: {error}")))?);
+        Ok(())
+    }
+
     fn start(&self) -> Result<(), Failure> {
-        let listener = self.bind()?;
+        let listener = self.bound().take().expect("bound before it is started");
         let failed = |error| Failure::Failed(format!("the DNS server cannot start: {error}"));
         let addresses = listener.addresses().map_err(failed)?;
         listener.serve(self.zones(), RATE).map_err(failed)?;

@@ -15,10 +15,11 @@ use std::process::ExitStatus;
 use crate::challenge::Name;
 use crate::config::{Config, Setting};
 use crate::deadline::Deadline;
+use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::scope::Permit;
-use crate::mistake::Mistake;
+use crate::mistake::{Mistake, Origin};
 use crate::program::{self, Ending};
 use crate::provider::{Provider, Receipt, Row, Zone};
 use crate::secret::Secret;
@@ -106,6 +107,13 @@ impl Exec {
 }
 
 impl Provider for Exec {
+    fn check(&self) -> Result<(), Failure> {
+        check(&self.program).map_err(|refusal| {
+            let what = format!("DNSAPI_PROGRAM = {}: {}", self.program.display(), refusal.what);
+            Failure::Config(vec![Mistake::new(Origin::Default, what, refusal.remedy)])
+        })
+    }
+
     fn zone(&self, _owner: &Name, _deadline: Deadline) -> Result<Zone, Fault> {
         Ok(Zone { service: self.program.display().to_string(), name: None })
     }

@@ -15,7 +15,7 @@ use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod embedded;
 pub mod exec;
 pub mod openprovider;
@@ -27,9 +27,20 @@ pub mod rfc2136;
 /// touch another value there. A record is found again by name and value, never by an id kept in
 /// memory. No method outlives the deadline by more than a moment.
 pub trait Provider: Send + Sync {
-    /// Starts what serves by itself (the embedded DNS server). Called once, before the first request.
+    /// Takes the addresses that it serves at by itself (the embedded DNS server). Called once, while
+    /// we may still be root; starts no thread.
     ///
     /// Errors name the setting and the address, and say what to do.
+    fn bind(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Can it work with the rights that we have now, for good?
+    fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Starts what serves by itself. Called once, after [`Provider::bind`], before the first request.
     fn start(&self) -> Result<(), Failure> {
         Ok(())
     }

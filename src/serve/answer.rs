@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::auth::Denied;
 use crate::gate::scope::OutOfScope;
+use crate::limits::Exceeded;
 use crate::serve::framing::Malformed;
 
 /// An HTTP answer, before it is written.
@@ -111,11 +112,25 @@ fn challenge(detail: String) -> Problem {
 }
 
 impl From<OutOfScope> for Problem {
-    fn from(OutOfScope(name): OutOfScope) -> Problem {
-        Problem::new(
-            403,
-            format!("{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"),
-        )
+    fn from(out: OutOfScope) -> Problem {
+        let detail = match out {
+            OutOfScope::Domains(name) => format!(
+                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
+            ),
+            OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
+        };
+        Problem::new(403, detail)
+    }
+}
+
+impl From<Exceeded> for Problem {
+    fn from(exceeded: Exceeded) -> Problem {
+        let problem = Problem::new(429, exceeded.to_string());
+        match exceeded {
+            Exceeded::Changes(wait) => problem.with("Retry-After", (wait.as_secs() + 1).to_string()),
+            // Nobody knows when the caller will clean up.
+            Exceeded::Records | Exceeded::Values(_) => problem,
+        }
     }
 }
 

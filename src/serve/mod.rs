@@ -6,6 +6,7 @@ mod door;
 mod engine;
 mod framing;
 mod listen;
+mod privilege;
 mod reaper;
 mod request;
 mod seats;
@@ -26,21 +27,25 @@ use signal_hook::iterator::Signals;
 use crate::account::{self, Account};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
+use crate::gate::access::{self, Access};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::state;
 use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
+use privilege::Rights;
 use request::Gateway;
 use seats::Seats;
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
-pub const SETTINGS: &[&[Setting]] = &[listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS];
+pub const SETTINGS: &[&[Setting]] =
+    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -59,10 +64,12 @@ pub struct Call {
 
 /// Everything that the configuration says, read and checked; nothing is started yet.
 struct Plan {
+    rights: Rights,
     listen: Listen,
     tls: Tls,
     proxies: Proxies,
     auth: Auth,
+    access: Access,
     account: Account,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
@@ -75,7 +82,9 @@ pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Fa
     let plan = Plan::read(config, &mut mistakes, call.called.as_deref());
     let plan = mistakes.finish(plan)?;
     plan.report(config);
+    privilege::keep_to_ourselves()?;
     if call.configtest {
+        plan.settle()?;
         println!("the configuration is in order");
         return Ok(());
     }
@@ -84,11 +93,13 @@ pub fn run(call: Call, config: &Config, mut mistakes: Mistakes) -> Result<(), Fa
 
 impl Plan {
     fn read(config: &Config, mistakes: &mut Mistakes, called: Option<&Path>) -> Option<Plan> {
+        let rights = mistakes.note(Rights::read(config));
         let ledger = Arc::<Ledger>::default();
         let listen = mistakes.note(Listen::read(config));
         let tls = Tls::read(config, mistakes, called);
         let proxies = Proxies::read(config, mistakes);
         let auth = Auth::read(config, mistakes);
+        let access = Access::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
@@ -99,10 +110,12 @@ impl Plan {
             mistakes.push(config.mistake("SSL", format_args!("= off {IN_THE_CLEAR}"), CLEAR_REMEDY));
         }
         Some(Plan {
+            rights: rights?,
             listen: listen?,
             tls: tls?,
             proxies: proxies?,
             auth: auth?,
+            access: access?,
             account: account?,
             ledger,
             state: state?,
@@ -124,9 +137,6 @@ impl Plan {
                 self.account.row.name
             );
         }
-        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
-            log::warn!("nobody is admitted by password: {mistake}");
-        }
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
@@ -143,13 +153,25 @@ impl Plan {
         Ok(())
     }
 
+    /// Takes on the rights to serve with, and looks with them at what is read later, request by request.
+    fn settle(&self) -> Result<(), Failure> {
+        self.rights.settle()?;
+        if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
+            log::warn!("nobody is admitted by password: {mistake}");
+        }
+        self.account.check()
+    }
+
     fn serve(self) -> Result<(), Failure> {
-        self.open_ledger()?;
         let files =
             sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
         // Before any thread, so that none of them can miss it.
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
+        // Root's rights are good for the sockets, and for what Plan::read has read; for nothing after.
         let listeners = self.listen.bind()?;
+        self.account.bind()?;
+        self.settle()?;
+        self.open_ledger()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
         let addresses = addresses.map_err(|error| start_failed("listening sockets", &error))?;
         let pair = self.tls.ready(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>())?;
@@ -159,9 +181,15 @@ impl Plan {
         self.account.start()?;
         let trusted = self.proxies.trusted().to_vec();
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::new(self.account.domains.clone());
-        let gateway =
-            Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
+        let scope = Scope::ruled(self.account.domains.clone(), self.access);
+        let gateway = Gateway {
+            proxies: self.proxies,
+            auth: self.auth,
+            scope,
+            limits: Limits::default(),
+            ledger: self.ledger,
+            account: self.account,
+        };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
         let engine = Engine::start(forwarded, move |ask| handler.handle(ask))

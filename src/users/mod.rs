@@ -7,12 +7,11 @@ pub mod edit;
 pub mod hash;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{Config, FILE_LIMIT, Setting};
-use crate::mistake::{Mistake, Origin};
+use crate::mistake::Mistake;
 use crate::secret::Secret;
 use crate::sys::{self, Refusal};
 use hash::Hash;
@@ -81,17 +80,14 @@ impl UsersFile {
     fn read(&self) -> Result<Users, Mistake> {
         if !self.path.exists() {
             let remedy = format!("acmegw passwd -f {} add USER", self.path.display());
-            return Err(mistake(&self.path, 0, Refusal::new("does not exist", remedy)));
+            return Err(Refusal::new("does not exist", remedy).at(&self.path, 0));
         }
-        let text = sys::read_trusted(&self.path, FILE_LIMIT).map_err(|refusal| mistake(&self.path, 0, refusal))?;
-        let users = Users::parse(&text).map_err(|(line, refusal)| mistake(&self.path, line, refusal))?;
+        let text = sys::read_trusted(&self.path, FILE_LIMIT).map_err(|refusal| refusal.at(&self.path, 0))?;
+        let users = Users::parse(&text).map_err(|(line, refusal)| refusal.at(&self.path, line))?;
         match users.is_empty() {
             false => Ok(users),
-            true => Err(mistake(
-                &self.path,
-                0,
-                Refusal::new("holds no user", format!("acmegw passwd -f {} add USER", self.path.display())),
-            )),
+            true => Err(Refusal::new("holds no user", format!("acmegw passwd -f {} add USER", self.path.display()))
+                .at(&self.path, 0)),
         }
     }
 }
@@ -114,11 +110,6 @@ impl Candidate<'_> {
     pub fn line(&self) -> Option<String> {
         self.tried.as_ref().filter(|_| self.is_user).map(Hash::to_string)
     }
-}
-
-/// The users file is at fault, in the line with this number; 0: as a whole.
-fn mistake(path: &Path, line: usize, refusal: Refusal) -> Mistake {
-    Mistake::new(Origin::File { path: Arc::from(path), line }, refusal.what, refusal.remedy)
 }
 
 /// What is in a users file: its users, and the comments and blank lines around them.

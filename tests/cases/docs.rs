@@ -237,6 +237,16 @@ fn the_gateway_takes_each_example_of_its_configuration() {
 }
 
 #[test]
+fn the_gateway_takes_the_example_of_its_access_file() {
+    let folder = Scratch::new();
+    examples(&folder, "access");
+    let dotenv = "SSL = off\nALLOWED_HOSTS = ::1\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\n";
+    let file = folder.file("dotenv", &format!("{dotenv}ACCESS_FILE = access\n"));
+    let output = run(&["serve", "-n", "-e", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
 fn the_hook_takes_the_example_of_its_configuration() {
     let folder = Scratch::new();
     for name in examples(&folder, "acmegw-hook.conf") {
@@ -273,6 +283,28 @@ fn each_message_that_the_manual_explains_is_one_of_the_programs() {
     let explained = section.lines().filter_map(|line| line.strip_prefix(".It "));
     for message in explained.filter(|message| !message.starts_with("status ")) {
         assert!(sources.contains(message), "nothing in src/ says '{message}'");
+    }
+}
+
+/// The last cell of each row of SECURITY.md: names of tests, and files.
+#[test]
+fn each_test_that_security_md_names_exists() {
+    let sources = sources(&path("src")) + &sources(&path("tests"));
+    let words: Vec<&str> = sources.split_whitespace().collect();
+    let names = words.windows(3).filter(|three| three[0].ends_with("#[test]") && three[1] == "fn");
+    let tests: BTreeSet<&str> = names.filter_map(|three| three[2].strip_suffix("()")).collect();
+    let security = text("SECURITY.md");
+    let rows = security
+        .lines()
+        .filter(|line| line.starts_with('|') && !line.starts_with("| attack |") && !line.starts_with("|---"));
+    for row in rows {
+        let shown_by = row.trim_end_matches([' ', '|']).rsplit(" | ").next().unwrap();
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "a row without a test: {row}");
+        for name in names {
+            let exists = if name.contains('/') { path(name).exists() } else { tests.contains(name) };
+            assert!(exists, "SECURITY.md names {name}, which is no test");
+        }
     }
 }
 

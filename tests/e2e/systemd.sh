@@ -72,7 +72,7 @@ for file in "$etc"/*; do
 		hooks=$((hooks + 1))
 	elif grep -Eq '^ *(DNSAPI_DOMAINS|DNSAPI_MODULE|DNS_LISTEN) *=' "$file"; then
 		adapt "$file"
-		env STATE_DIR="$T/own-state" "$acmegw" serve -e "$file.here" -n \
+		env STATE_DIR="$T/own-state" RUN_AS_USER=root "$acmegw" serve -e "$file.here" -n \
 			>"$T/check.log" 2>&1 || fail "serve -n with $name"
 		dotenvs=$((dotenvs + 1))
 	fi

@@ -26,11 +26,17 @@ pub fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The program, without anything of the surroundings' configuration.
+/// The program, without anything of the surroundings' configuration, as the user that runs the
+/// tests, be it root.
 pub fn acmegw(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_acmegw"));
-    command.args(words).env_clear().stdin(Stdio::null());
+    command.args(words).env_clear().env("RUN_AS_USER", myself()).stdin(Stdio::null());
     command
+}
+
+/// Who runs the tests, as RUN_AS_USER takes it.
+pub fn myself() -> String {
+    format!("{}:{}", nix::unistd::geteuid(), nix::unistd::getegid())
 }
 
 /// Runs the program to its end.

@@ -39,8 +39,10 @@ fn served() -> (Box<dyn Provider>, Arc<Ledger>, Client) {
         addresses: vec![IpAddr::from([127, 0, 0, 1])],
         domains: vec![Name::host("example.com").unwrap()],
         ledger: ledger.clone(),
+        bound: Mutex::default(),
     };
-    let listener = embedded.bind().unwrap();
+    embedded.bind().unwrap();
+    let listener = embedded.bound().take().unwrap();
     let client = Client::new(listener.addresses().unwrap()[0], None);
     // The suite asks more often than a resolver would.
     listener.serve(embedded.zones(), u32::MAX).unwrap();
@@ -103,9 +105,9 @@ fn wildcards_and_half_addresses_are_refused_with_the_remedy() {
 fn an_address_that_is_taken_stops_the_start_and_is_named() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap().to_string();
-    let text = built(&[("DNS_LISTEN", &address)], &Arc::default()).unwrap().start().unwrap_err().to_string();
+    let text = built(&[("DNS_LISTEN", &address)], &Arc::default()).unwrap().bind().unwrap_err().to_string();
     assert!(text.starts_with("DNS_LISTEN: ") && text.contains(&address), "{text}");
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = udp.local_addr().unwrap().to_string();
-    assert!(built(&[("DNS_LISTEN", &address)], &Arc::default()).unwrap().start().is_err());
+    assert!(built(&[("DNS_LISTEN", &address)], &Arc::default()).unwrap().bind().is_err());
 }
