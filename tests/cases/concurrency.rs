@@ -11,7 +11,7 @@ use acmegw::dns::Rtype;
 use acmegw::dns::client::Client;
 
 use crate::support::openprovider::{OpenProvider, PASSWORD, USERNAME};
-use crate::support::{Gateway, PATIENCE, Scratch, body, post_to};
+use crate::support::{Gateway, MANY_CLIENTS, PATIENCE, Scratch, body, post_for};
 
 /// Clients that start at once.
 const CLIENTS: usize = 200;
@@ -76,7 +76,7 @@ fn expected() -> Held {
 fn insist(gateway: SocketAddr, body: &str, client: usize, told_to_wait: &AtomicUsize) {
     let began = Instant::now();
     for tries in 0_u32.. {
-        let reply = post_to(gateway, body);
+        let reply = post_for(client, gateway, body);
         match reply.status {
             200 | 201 => return,
             // Sent away at the door, or told to come again.
@@ -94,8 +94,8 @@ fn insist(gateway: SocketAddr, body: &str, client: usize, told_to_wait: &AtomicU
 fn lines(folder: &Scratch, provider: &str) -> String {
     let state = folder.path().display();
     format!(
-        "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nALLOWED_HOSTS = 127.0.0.1\n\
-         STATE_DIR = {state}\n{provider}\n"
+        "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\n\
+         {MANY_CLIENTS}STATE_DIR = {state}\n{provider}\n"
     )
 }
 
