@@ -49,7 +49,7 @@ install:
 	ln -sf acmegw $(BINDIR)/acmegw-hook
 	install -m 0644 man/*.5 $(MANDIR)/man5
 	install -m 0644 man/*.8 $(MANDIR)/man8
-	install -m 0644 scripts/dotenv.* scripts/*.conf scripts/acmegw.service $(EXAMPLES)
+	install -m 0644 scripts/dotenv.* scripts/access scripts/*.conf scripts/acmegw.service $(EXAMPLES)
 	install -m 0755 scripts/exec-example $(EXAMPLES)
 	if [ "$$(uname -s)" = FreeBSD ]; then \
 	    mkdir -p $(DESTDIR)$(PREFIX)/etc/rc.d && \

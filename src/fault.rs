@@ -17,6 +17,8 @@ pub enum Fault {
     Conflict(String),
     /// The service cannot be reached or wants us to wait; nothing was changed.
     Busy(String, Option<Duration>),
+    /// The ledger could not write it down, and so it was not tried.
+    Unwritten { is_full: bool, text: String },
     /// It is not known whether the change was made: silence, a reset, garbage.
     Unknown(String),
 }
@@ -33,6 +35,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::Refused(text) | Fault::Auth(text) | Fault::NoZone(text) => f.write_str(text),
             Fault::Conflict(text) | Fault::Busy(text, _) | Fault::Unknown(text) => f.write_str(text),
+            Fault::Unwritten { text, .. } => f.write_str(text),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod gate;
 pub mod hook;
 pub mod http;
 pub mod ledger;
+pub mod limits;
 pub mod mistake;
 pub mod passwd;
 pub mod program;

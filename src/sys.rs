@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
@@ -20,12 +21,13 @@ use nix::unistd::{AccessFlags, Pid};
 
 use crate::challenge::Name;
 use crate::deadline::Deadline;
+use crate::mistake::{Mistake, Origin};
 
 /// Connections that the kernel keeps for us until we take them.
 const BACKLOG: i32 = 128;
 
 /// Why a file was not taken, and what to do about it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     pub what: String,
     pub remedy: String,
@@ -34,6 +36,11 @@ pub struct Refusal {
 impl Refusal {
     pub fn new(what: impl Into<String>, remedy: impl Into<String>) -> Refusal {
         Refusal { what: what.into(), remedy: remedy.into() }
+    }
+
+    /// As a mistake in the file's line with this number; 0: in the file as a whole.
+    pub fn at(self, path: &Path, line: usize) -> Mistake {
+        Mistake::new(Origin::File { path: Arc::from(path), line }, self.what, self.remedy)
     }
 }
 

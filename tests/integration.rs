@@ -4,8 +4,12 @@
 mod support;
 
 mod cases {
+    /// Who may touch which domains: ACCESS_FILE.
+    mod access;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
+    /// Many clients at once: nothing is lost, nothing is left.
+    mod concurrency;
     /// What is refused at start, with file, line and remedy; which source wins.
     mod config;
     /// Help, manuals, README and examples say what the program does.
@@ -14,10 +18,18 @@ mod cases {
     mod door;
     /// `acmegw hook` against the gateway.
     mod hook;
+    /// The ledger on disk: restarts, kills, a disk that cannot be written.
+    mod ledger;
     /// Signals, restarts, the reaper, the log.
     mod life;
+    /// How much one caller may do.
+    mod limits;
+    /// A DNS service that misbehaves.
+    mod misbehaving;
     /// The native dialect: every bad input and its one answer.
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// Guessing passwords.
+    mod throttle;
 }

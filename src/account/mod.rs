@@ -3,6 +3,8 @@
 //! Under the lock of a zone: the ledger writes the change down, the provider makes it, the ledger
 //! hears how it went. Waiting for the service's own status happens after the lock is given back.
 
+#[cfg(test)]
+mod concurrency;
 mod zone_lock;
 
 use std::collections::HashMap;
@@ -103,13 +105,10 @@ impl Account {
     /// Before the lock nothing was tried; what was to be removed is written down all the same.
     fn failed(&self, permits: &[Permit], fault: Fault) -> Vec<Result<Receipt, Fault>> {
         let fail = |permit: &Permit| {
-            let outcome = Err(fault.clone());
-            if permit.action() == Action::Teardown
-                && let Some(entry) = self.ledger.intend(permit)
-            {
-                entry.settle(&outcome);
+            if permit.action() == Action::Teardown {
+                self.ledger.untried(permit);
             }
-            outcome
+            Err(fault.clone())
         };
         permits.iter().map(fail).collect()
     }
@@ -124,7 +123,8 @@ impl Account {
     }
 
     fn change_one(&self, zone: &Zone, permit: &Permit) -> Result<Receipt, Fault> {
-        let Some(entry) = self.ledger.intend(permit) else { return Ok(Receipt::default()) };
+        let entry = self.ledger.intend(permit).inspect_err(|fault| log::error!("{}: {fault}", permit.owner()))?;
+        let Some(entry) = entry else { return Ok(Receipt::default()) };
         let outcome = self.tried(zone, permit);
         entry.settle(&outcome);
         match &outcome {
@@ -245,6 +245,7 @@ mod tests {
     use crate::deadline::Deadline;
     use crate::gate::auth::Caller;
     use crate::gate::scope::{Grant, Scope};
+    use crate::provider::conformance;
 
     /// A service that answers from a script, and counts how often it was asked.
     struct Scripted {
@@ -321,5 +322,42 @@ mod tests {
         account.carry_out(&[grant.setup(value())]);
         account.carry_out(&[grant.teardown(value())]);
         assert_eq!(account.ledger.values(grant.owner(), "alice"), [value()]);
+    }
+
+    /// Over every provider of the table, at one name and at several at once.
+    #[test]
+    fn of_many_changes_at_once_exactly_what_should_be_there_is_left() {
+        conformance::each(|who, fixture| {
+            let domains: Vec<_> = fixture.domains.iter().map(|text| Name::host(text).unwrap()).collect();
+            let row = provider::find(who).unwrap();
+            let account = Account::new(row, domains.clone(), fixture.provider, fixture.ledger);
+            let (scope, caller) = (Scope::new(domains.clone()), Caller::for_tests("alice"));
+            let grant = |domain| scope.challenge(&caller, domain, Deadline::after(Duration::from_secs(60))).unwrap();
+            let value = |number: usize| Value::parse(&format!("{number:043}")).unwrap();
+            let insist = |permit: Permit| {
+                let full = |fault: &Fault| matches!(fault, Fault::Busy(text, _) if text.contains("already wait"));
+                while let Err(fault) = account.carry_out(std::slice::from_ref(&permit)).remove(0) {
+                    assert!(full(&fault), "{who}: {fault:?}");
+                    thread::sleep(Duration::from_millis(5));
+                }
+            };
+            thread::scope(|threads| {
+                for number in 0..40 {
+                    let (grant, insist) = (grant(&domains[number % domains.len()]), &insist);
+                    threads.spawn(move || {
+                        insist(grant.setup(value(number)));
+                        insist(grant.setup(value(number + 100)));
+                        insist(grant.teardown(value(number)));
+                    });
+                }
+            });
+            for (index, domain) in domains.iter().enumerate() {
+                let mut held = fixture.stand.held(&domain.challenge());
+                held.sort();
+                let expected = (0..40).filter(|number| number % domains.len() == index);
+                let expected: Vec<_> = expected.map(|number| value(number + 100).to_string()).collect();
+                assert_eq!(held, expected, "{who} at {domain}");
+            }
+        });
     }
 }

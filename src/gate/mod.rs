@@ -2,11 +2,16 @@
 //! make it: [`peer`] a Client, [`auth`] a Caller, [`scope`] a Grant and its Permits. A check that
 //! is forgotten does not compile.
 
+pub mod access;
 pub mod auth;
+mod derivations;
 pub mod peer;
+pub mod recent;
+mod remembered;
 pub mod scope;
+mod throttle;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -27,6 +32,14 @@ pub fn network(text: &str) -> Result<IpNet, String> {
     match network.trunc() == network {
         true => Ok(network),
         false => Err(format!("write {} for the network or {} for the one address", network.trunc(), network.addr())),
+    }
+}
+
+/// The address as far as one client has it to itself: IPv6 by /64, since a client can change within it.
+pub fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) >> 64 << 64).into(),
+        v4 => v4,
     }
 }
 
@@ -59,6 +72,14 @@ mod tests {
         ] {
             assert!(network(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_household_is_an_ipv4_address_or_a_64() {
+        let of = |text: &str| household(text.parse().unwrap()).to_string();
+        assert_eq!(of("192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
     }
 
     #[test]

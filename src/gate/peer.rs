@@ -36,6 +36,11 @@ impl Proxies {
         Some(Proxies { trusted: trusted?, header: header? })
     }
 
+    /// The proxies themselves.
+    pub fn trusted(&self) -> &[IpNet] {
+        &self.trusted
+    }
+
     /// Reads all lines of the header from the right to the first address that is not a trusted proxy.
     ///
     /// A trusted proxy that names nobody, or whose list is malformed on the way, is the client

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::access::Access;
 use super::peer::{self, Proxies};
 use super::scope::Scope;
 use super::{auth::Caller, contains, network};
@@ -9,6 +10,7 @@ use crate::challenge::Name;
 use crate::config::{Config, Search};
 use crate::deadline::Deadline;
 use crate::random::{Random, property};
+use crate::scratch::Scratch;
 
 /// An address as its family's length and its bits.
 fn bits(address: IpAddr) -> (u32, u128) {
@@ -155,5 +157,53 @@ fn any_name_is_in_scope_exactly_if_its_last_labels_are_a_domain_of_ours() {
         if let Ok(grant) = granted {
             assert_eq!(grant.owner().as_str(), format!("_acme-challenge.{asked}"));
         }
+    });
+}
+
+/// An address near the others, or a network around it, and whether an address is in it.
+fn some_network(random: &mut Random) -> (String, impl Fn(IpAddr) -> bool + use<>) {
+    let ((family, bits_), length) = (some_address(random), random.below(5) as u32);
+    let first = bits_ >> length << length;
+    let written = match length {
+        0 => address((family, first), random.once_in(3)).to_string(),
+        _ => format!("{}/{}", address((family, first), false), family - length),
+    };
+    (written, move |asked| bits(asked).0 == family && bits(asked).1 >> length == first >> length)
+}
+
+#[test]
+fn any_caller_may_touch_exactly_what_some_rule_gives_to_it() {
+    let users = ["alice", "bob", "alic"];
+    let name = |random: &mut Random| {
+        let labels: Vec<_> = (0..random.below(3)).map(|_| random.one_of(&["a", "b", "ab"])).collect();
+        [labels, vec![random.one_of(&["a", "ab"]), "com"]].concat().join(".")
+    };
+    let labels = |name: &str| name.split('.').rev().map(str::to_string).collect::<Vec<_>>();
+    let deadline = Deadline::after(std::time::Duration::from_secs(3600));
+    let folder = Scratch::new();
+    let file = folder.file("access", "");
+    property(|random| {
+        let (asked, mapped, is_host) = (some_address(random), random.once_in(2), !random.once_in(4));
+        let client = address(asked, mapped);
+        let user = Some(random.one_of(&users)).filter(|_| random.once_in(2));
+        let domain = name(random);
+        let mut expected = false;
+        let rules = random.some(12, |random| {
+            let (network, is_in) = some_network(random);
+            let (who, is_caller) = match random.one_of(&users) {
+                named if random.once_in(2) => (named.to_string(), user == Some(named)),
+                _ => (network, is_host && is_in(client)),
+            };
+            let below = random.once_in(2);
+            let given = name(random);
+            let covers = if below { labels(&domain).starts_with(&labels(&given)) } else { domain == given };
+            expected |= is_caller && covers;
+            format!("{who} other.org {}{given}\n", if below { "." } else { "" })
+        });
+        std::fs::write(&file, rules.concat()).unwrap();
+        let scope = Scope::ruled(vec![Name::host("com.").unwrap()], Access::of(&file));
+        let caller = Caller::at(client, is_host, user);
+        let granted = scope.challenge(&caller, &Name::host(&domain).unwrap(), deadline);
+        assert_eq!(granted.is_ok(), expected, "{caller:?} at {domain} by\n{}", rules.concat());
     });
 }

@@ -2,11 +2,13 @@
 
 use crate::challenge::{Action, Name, Value};
 use crate::deadline::Deadline;
+use crate::gate::access::{Access, NotAllowed};
 use crate::gate::auth::Caller;
 
-/// The domains that may be touched, each with all that lies below it.
+/// The domains that may be touched, each with all that lies below it, and by whom.
 pub struct Scope {
     domains: Vec<Name>,
+    access: Access,
 }
 
 /// A caller may act at one owner name until a deadline. Gives [`Permit`]s.
@@ -39,23 +41,36 @@ pub struct Record {
     pub caller: String,
 }
 
-/// The name is not within the configured domains.
+/// Why a name may not be touched.
 #[derive(Debug, PartialEq, Eq)]
-pub struct OutOfScope(pub Name);
+pub enum OutOfScope {
+    /// It is not within the configured domains.
+    Domains(Name),
+    /// Not by this caller.
+    Caller(NotAllowed),
+}
 
 impl Scope {
+    /// These domains for every caller.
     pub fn new(domains: Vec<Name>) -> Scope {
-        Scope { domains }
+        Scope::ruled(domains, Access::unlimited())
+    }
+
+    /// Of these domains to each caller what the rules allow.
+    pub fn ruled(domains: Vec<Name>, access: Access) -> Scope {
+        Scope { domains, access }
     }
 
     /// The door for a client's challenge.
     pub fn challenge(&self, caller: &Caller, domain: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
         self.check(domain)?;
+        self.access.check(caller, domain).map_err(OutOfScope::Caller)?;
         Ok(Grant { domain: domain.clone(), owner: domain.challenge(), caller: caller.identity(), deadline })
     }
 
     /// The door for the ledger, which takes back what it wrote down: removal only, and only of
-    /// what the configuration still covers.
+    /// what the configuration still covers. Whoever set it may have lost the right to it since: the
+    /// more reason to remove it.
     pub fn recall(&self, record: &Record, deadline: Deadline) -> Result<Permit, OutOfScope> {
         self.check(&record.domain)?;
         let grant = Grant {
@@ -70,7 +85,7 @@ impl Scope {
     fn check(&self, domain: &Name) -> Result<(), OutOfScope> {
         match self.domains.iter().any(|ours| domain.is_within(ours)) {
             true => Ok(()),
-            false => Err(OutOfScope(domain.clone())),
+            false => Err(OutOfScope::Domains(domain.clone())),
         }
     }
 }
@@ -145,7 +160,7 @@ mod tests {
         assert_eq!(granted("Example.COM."), Ok("_acme-challenge.example.com".into()));
         assert_eq!(granted("x.b.example.org"), Ok("_acme-challenge.x.b.example.org".into()));
         for foreign in ["evilexample.com", "example.org", "com", "example.com.evil.org"] {
-            assert_eq!(granted(foreign), Err(OutOfScope(Name::host(foreign).unwrap())));
+            assert_eq!(granted(foreign), Err(OutOfScope::Domains(Name::host(foreign).unwrap())));
         }
     }
 

@@ -22,7 +22,7 @@ fn meaning(status: u16) -> &'static str {
     match status {
         300..=399 => "it redirects, which is not followed: set API_URI to the gateway's own address",
         401 => "it does not know us: check API_USER and API_PASSWD, or ALLOWED_HOSTS at the gateway",
-        403 => "it does not let us touch this domain: check DNSAPI_DOMAINS at the gateway",
+        403 => "it does not let us touch this domain: check DNSAPI_DOMAINS and ACCESS_FILE at the gateway",
         404 | 405 => "no gateway at this address: check host, port and path of API_URI",
         400 | 411 | 413 => "it does not take the request: check that API_URI is an acmegw of this version",
         429 => "too many requests: find out who sends them, or try again later",

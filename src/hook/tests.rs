@@ -159,7 +159,10 @@ fn what_is_refused_is_asked_once_and_told_in_one_line_with_its_remedy() {
     let document = r#"{"type":"about:blank","title":"Not\nyours","status":200,"detail":"\u001b[31mred \u00e9"}"#;
     for (answer, named) in [
         (problem("403 Forbidden", document), r"it says: Not\nyours: \u{1b}[31mred \u{e9} (status 403, request 1f-12)"),
-        (problem("403 Forbidden", "not JSON"), "check DNSAPI_DOMAINS at the gateway (status 403, request 1f-12)"),
+        (
+            problem("403 Forbidden", "not JSON"),
+            "check DNSAPI_DOMAINS and ACCESS_FILE at the gateway (status 403, request 1f-12)",
+        ),
         (problem("400 Bad", r#"{"title":7,"detail":["x"]}"#), "check that API_URI is an acmegw of this version (st"),
         (problem("502 Bad", &"[".repeat(10_000)), "the DNS service refused: see the gateway's log (status 502"),
         (problem("500 Bad", &format!(r#"{{"title":"{}"}}"#, "x".repeat(9999))), "xxx… (status 500"),

@@ -16,14 +16,14 @@ use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 
 /// The fixtures, by the names of the rows: as many as there are rows, or it does not compile.
-const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
+pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (embedded::ROW.name, embedded::tests::fixture),
     (openprovider::ROW.name, openprovider::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),
     (exec::ROW.name, exec::tests::fixture),
 ];
 
-type MakeFixture = fn() -> Fixture;
+pub type MakeFixture = fn() -> Fixture;
 
 /// A provider and a fresh stand-in of its service.
 pub struct Fixture {
@@ -79,7 +79,7 @@ pub enum Trouble {
 }
 
 /// Every fixture in turn, fresh.
-fn each(rule: impl Fn(&str, Fixture)) {
+pub fn each(rule: impl Fn(&str, Fixture)) {
     for (name, fixture) in FIXTURES {
         rule(name, fixture());
     }
@@ -106,7 +106,7 @@ impl Fixture {
     }
 
     fn change_in(&self, zone: &Zone, permit: &Permit, deadline: Deadline) -> Result<Receipt, Fault> {
-        let entry = self.ledger.intend(permit).expect("no recall");
+        let entry = self.ledger.intend(permit).unwrap().expect("no recall");
         let mut outcomes = self.provider.apply(zone, std::slice::from_ref(permit), deadline);
         assert_eq!(outcomes.len(), 1, "one result for each change");
         let outcome = outcomes.remove(0);
@@ -214,7 +214,7 @@ fn several_changes_of_a_zone_have_one_result_each_in_their_order() {
         let grant = fixture.grant(fixture.domains[0]);
         fixture.set(&grant, 'a');
         let permits = [grant.teardown(value('a')), grant.setup(value('b')), grant.setup(value('c'))];
-        let entries: Vec<_> = permits.iter().filter_map(|permit| fixture.ledger.intend(permit)).collect();
+        let entries: Vec<_> = permits.iter().filter_map(|permit| fixture.ledger.intend(permit).unwrap()).collect();
         let outcomes = fixture.provider.apply(&fixture.zone(&grant).unwrap(), &permits, soon());
         assert_eq!(outcomes.len(), 3, "{who}");
         entries.into_iter().zip(&outcomes).for_each(|(entry, outcome)| entry.settle(outcome));

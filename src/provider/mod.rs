@@ -15,7 +15,7 @@ use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 pub mod embedded;
 pub mod exec;
 pub mod openprovider;

@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::auth::Denied;
 use crate::gate::scope::OutOfScope;
+use crate::limits::Exceeded;
 use crate::serve::framing::Malformed;
 
 /// An HTTP answer, before it is written.
@@ -94,6 +95,10 @@ impl From<Denied> for Problem {
             }
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
+            Denied::TooManyFailures { wait, .. } => {
+                Problem::new(429, detail).with("Retry-After", (wait.as_secs() + 1).to_string())
+            }
+            Denied::Busy => busy(detail, Some(Duration::from_secs(1))),
             // What is wrong with the file is for the log, not for the network.
             Denied::Closed(_) => {
                 Problem::new(503, "the gateway cannot read its users file; its log says why").with("Retry-After", "60")
@@ -107,11 +112,25 @@ fn challenge(detail: String) -> Problem {
 }
 
 impl From<OutOfScope> for Problem {
-    fn from(OutOfScope(name): OutOfScope) -> Problem {
-        Problem::new(
-            403,
-            format!("{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"),
-        )
+    fn from(out: OutOfScope) -> Problem {
+        let detail = match out {
+            OutOfScope::Domains(name) => format!(
+                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
+            ),
+            OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
+        };
+        Problem::new(403, detail)
+    }
+}
+
+impl From<Exceeded> for Problem {
+    fn from(exceeded: Exceeded) -> Problem {
+        let problem = Problem::new(429, exceeded.to_string());
+        match exceeded {
+            Exceeded::Changes(wait) => problem.with("Retry-After", (wait.as_secs() + 1).to_string()),
+            // Nobody knows when the caller will clean up.
+            Exceeded::Records | Exceeded::Values(_) => problem,
+        }
     }
 }
 
@@ -126,6 +145,13 @@ impl From<Fault> for Problem {
             Fault::NoZone(_) => Problem::new(502, format!("the DNS account holds no zone for this name: {detail}")),
             Fault::Conflict(_) => busy(format!("the DNS zone is being changed by others: {detail}"), None),
             Fault::Busy(_, after) => busy(format!("the DNS service cannot be used just now: {detail}"), after),
+            // Which folder it is and why is for the log.
+            Fault::Unwritten { is_full: true, .. } => {
+                Problem::new(507, "the gateway's disk is full: nothing was changed")
+            }
+            Fault::Unwritten { .. } => {
+                Problem::new(500, "the gateway cannot write to its STATE_DIR, its log says why: nothing was changed")
+            }
             Fault::Unknown(_) => {
                 Problem::new(504, format!("the DNS service did not say whether it was done: {detail}"))
             }
@@ -151,11 +177,13 @@ pub fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         502 => "Bad Gateway",
         503 => "Service Unavailable",
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
+        507 => "Insufficient Storage",
         _ => "Internal Server Error",
     }
 }

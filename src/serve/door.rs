@@ -82,8 +82,8 @@ impl Door {
         if self.closing.load(Ordering::SeqCst) {
             return;
         }
-        let Some(seat) = self.seats.take(&socket) else {
-            log::warn!("client={peer} sent away: all {} connections are being served", self.seats.limit());
+        let Some(seat) = self.seats.take(&socket, peer) else {
+            log::warn!("client={peer} sent away: all connections that it could have are being served");
             return;
         };
         let door = self.clone();
@@ -120,8 +120,11 @@ impl Door {
             }
         };
         match read_request(&mut channel) {
+            Ok(_) if !seat.serve() => {
+                let problem = Problem::new(503, "too many requests of this address are being carried out");
+                refuse(channel, &problem.with("Retry-After", "5"), peer, number)
+            }
             Ok((head, body)) => {
-                seat.serve();
                 let answer = self.pass(&head, &body, peer, number);
                 channel.answer(&answer.to_http(number))?;
                 channel.close()

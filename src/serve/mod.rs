@@ -27,11 +27,14 @@ use signal_hook::iterator::Signals;
 use crate::account::{self, Account};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
+use crate::gate::access::{self, Access};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
-use crate::sys;
+use crate::limits::Limits;
+use crate::state;
+use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
@@ -42,7 +45,7 @@ use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
 pub const SETTINGS: &[&[Setting]] =
-    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS];
+    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -66,8 +69,11 @@ struct Plan {
     tls: Tls,
     proxies: Proxies,
     auth: Auth,
+    access: Access,
     account: Account,
     ledger: Arc<Ledger>,
+    /// Where the ledger is kept; None: in memory only.
+    state: Option<PathBuf>,
     ttl: Duration,
 }
 
@@ -93,8 +99,10 @@ impl Plan {
         let tls = Tls::read(config, mistakes, called);
         let proxies = Proxies::read(config, mistakes);
         let auth = Auth::read(config, mistakes);
+        let access = Access::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
+        let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
             && auth.takes_passwords()
             && !listen.is_loopback()
@@ -107,8 +115,10 @@ impl Plan {
             tls: tls?,
             proxies: proxies?,
             auth: auth?,
+            access: access?,
             account: account?,
             ledger,
+            state: state?,
             ttl: ttl?,
         })
     }
@@ -132,6 +142,17 @@ impl Plan {
         }
     }
 
+    fn open_ledger(&self) -> Result<(), Failure> {
+        let Some(state) = &self.state else {
+            log::warn!("no STATE_DIR: what is set is kept in mind in memory only, and forgotten at the end");
+            return Ok(());
+        };
+        let place = self.ledger.keep_in(state);
+        let place = place.map_err(|Refusal { what, remedy }| Failure::Failed(format!("{what}: {remedy}")))?;
+        log::info!("ledger {place}");
+        Ok(())
+    }
+
     /// Takes on the rights to serve with, and looks with them at what is read later, request by request.
     fn settle(&self) -> Result<(), Failure> {
         self.rights.settle()?;
@@ -150,6 +171,7 @@ impl Plan {
         let listeners = self.listen.bind()?;
         self.account.bind()?;
         self.settle()?;
+        self.open_ledger()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
         let addresses = addresses.map_err(|error| start_failed("listening sockets", &error))?;
         let pair = self.tls.ready(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>())?;
@@ -157,10 +179,17 @@ impl Plan {
             refuse_clear_passwords(&addresses)?;
         }
         self.account.start()?;
+        let trusted = self.proxies.trusted().to_vec();
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::new(self.account.domains.clone());
-        let gateway =
-            Gateway { proxies: self.proxies, auth: self.auth, scope, ledger: self.ledger, account: self.account };
+        let scope = Scope::ruled(self.account.domains.clone(), self.access);
+        let gateway = Gateway {
+            proxies: self.proxies,
+            auth: self.auth,
+            scope,
+            limits: Limits::default(),
+            ledger: self.ledger,
+            account: self.account,
+        };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
         let engine = Engine::start(forwarded, move |ask| handler.handle(ask))
@@ -169,7 +198,7 @@ impl Plan {
         let door = Door {
             tls: pair.as_ref().map(|pair| pair.config.clone()),
             engine,
-            seats: Seats::for_files(files),
+            seats: Seats::for_files(files, trusted),
             patience: dialect::patience,
             numbers: Numbers::new().map_err(|error| start_failed("random numbers", &error))?,
             closing: AtomicBool::new(false),

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::deadline::Deadline;
+use crate::foreign::Foreign;
 use crate::serve::request::Gateway;
 
 /// The pause between two looks into the ledger.
@@ -25,12 +26,13 @@ pub fn reap(gateway: &Gateway, ttl: Duration) {
                         "action=recall name={name}: no longer within DNSAPI_DOMAINS, remove {} by hand",
                         record.value
                     );
+                    gateway.ledger.postpone(record);
                     continue;
                 }
             };
             for outcome in gateway.account.carry_out(&[permit]) {
                 match outcome {
-                    Ok(()) => log::info!("action=recall name={name} user={} done", record.caller),
+                    Ok(()) => log::info!("action=recall name={name} user={} done", Foreign(&record.caller)),
                     Err(fault) => log::warn!("action=recall name={name}: {fault}; tried again later"),
                 }
             }

@@ -11,6 +11,7 @@ use crate::gate::auth::{Auth, Caller};
 use crate::gate::peer::Proxies;
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
+use crate::limits::Limits;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::dialect::{self, Route};
 use crate::serve::engine::Ask;
@@ -20,6 +21,7 @@ pub struct Gateway {
     pub proxies: Proxies,
     pub auth: Auth,
     pub scope: Scope,
+    pub limits: Limits,
     pub ledger: Arc<Ledger>,
     pub account: Account,
 }
@@ -81,6 +83,7 @@ impl Gateway {
         event.met(&caller, &challenge.action().to_string(), challenge.domain().as_str());
         let grant = self.scope.challenge(&caller, challenge.domain(), ask.passenger.deadline)?;
         let permits = self.permits(&grant, &challenge);
+        self.limits.check(&permits, &self.ledger)?;
         self.account.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
         Ok((dialect.answer)(&challenge))
     }

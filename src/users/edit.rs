@@ -12,7 +12,7 @@ use crate::config::FILE_LIMIT;
 use crate::folder::{Attributes, Folder};
 use crate::mistake::Mistake;
 use crate::sys::{self, Refusal};
-use crate::users::{Users, mistake};
+use crate::users::Users;
 
 /// How long another `acmegw passwd` may keep us waiting, which may be asking for a password.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,10 +78,10 @@ struct Place {
 
 impl Place {
     fn of(path: &Path) -> Result<Place, Mistake> {
-        let unnamed = || mistake(path, 0, Refusal::new("not the name of a file", "name a file"));
+        let unnamed = || Refusal::new("not the name of a file", "name a file").at(path, 0);
         let name = path.file_name().map(OsStr::to_os_string).ok_or_else(unnamed)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = Folder::open(parent).map_err(|refusal| mistake(parent, 0, refusal))?;
+        let folder = Folder::open(parent).map_err(|refusal| refusal.at(parent, 0))?;
         Ok(Place { path: path.to_path_buf(), folder, name })
     }
 
@@ -97,7 +97,7 @@ impl Place {
         };
         trusted.map_err(|refusal| self.mistake(refusal))?;
         let text = sys::read_text(&self.path, file, FILE_LIMIT).map_err(|refusal| self.mistake(refusal))?;
-        let users = Users::parse(&text).map_err(|(line, refusal)| mistake(&self.path, line, refusal))?;
+        let users = Users::parse(&text).map_err(|(line, refusal)| refusal.at(&self.path, line))?;
         Ok(Some((users, Attributes::of(&metadata))))
     }
 
@@ -106,7 +106,7 @@ impl Place {
     }
 
     fn mistake(&self, refusal: Refusal) -> Mistake {
-        mistake(&self.path, 0, refusal)
+        refusal.at(&self.path, 0)
     }
 }
 

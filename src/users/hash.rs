@@ -32,6 +32,7 @@ enum Derivation {
 }
 
 /// A salted, derived password. No Debug on purpose: a digest can be guessed at.
+#[derive(Clone)]
 pub struct Hash {
     derivation: Derivation,
     salt: Vec<u8>,

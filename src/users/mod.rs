@@ -7,12 +7,11 @@ pub mod edit;
 pub mod hash;
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{Config, FILE_LIMIT, Setting};
-use crate::mistake::{Mistake, Origin};
+use crate::mistake::Mistake;
 use crate::secret::Secret;
 use crate::sys::{self, Refusal};
 use hash::Hash;
@@ -55,17 +54,17 @@ impl UsersFile {
         UsersFile { path, derivations: AtomicU64::new(0) }
     }
 
-    /// Is it this user's password? Costs one derivation, also for a user who is not there.
+    /// The user as the file has it now, for a password to be judged.
     ///
     /// An error says that nobody's password can be judged, and what to do about it.
-    pub fn verify(&self, user: &str, password: &Secret) -> Result<bool, Mistake> {
+    pub fn candidate(&self, user: &str) -> Result<Candidate<'_>, Mistake> {
         let users = self.read()?;
         let found = users.find(user);
+        let is_user = found.is_some();
         // For a user who is not there the first one's hash is tried, so that the time does not tell
         // (as long as all lines have the same number).
-        let tried = found.or_else(|| users.users().next().map(|(_, hash)| hash));
-        let matches = tried.is_some_and(|hash| self.derive(hash, password));
-        Ok(matches && found.is_some())
+        let tried = found.or_else(|| users.users().next().map(|(_, hash)| hash)).cloned();
+        Ok(Candidate { file: self, is_user, tried })
     }
 
     /// Can passwords be judged? For the start of the gateway and `-n`.
@@ -78,32 +77,39 @@ impl UsersFile {
         self.derivations.load(Ordering::Relaxed)
     }
 
-    fn derive(&self, hash: &Hash, password: &Secret) -> bool {
-        self.derivations.fetch_add(1, Ordering::Relaxed);
-        hash.matches(password)
-    }
-
     fn read(&self) -> Result<Users, Mistake> {
         if !self.path.exists() {
             let remedy = format!("acmegw passwd -f {} add USER", self.path.display());
-            return Err(mistake(&self.path, 0, Refusal::new("does not exist", remedy)));
+            return Err(Refusal::new("does not exist", remedy).at(&self.path, 0));
         }
-        let text = sys::read_trusted(&self.path, FILE_LIMIT).map_err(|refusal| mistake(&self.path, 0, refusal))?;
-        let users = Users::parse(&text).map_err(|(line, refusal)| mistake(&self.path, line, refusal))?;
+        let text = sys::read_trusted(&self.path, FILE_LIMIT).map_err(|refusal| refusal.at(&self.path, 0))?;
+        let users = Users::parse(&text).map_err(|(line, refusal)| refusal.at(&self.path, line))?;
         match users.is_empty() {
             false => Ok(users),
-            true => Err(mistake(
-                &self.path,
-                0,
-                Refusal::new("holds no user", format!("acmegw passwd -f {} add USER", self.path.display())),
-            )),
+            true => Err(Refusal::new("holds no user", format!("acmegw passwd -f {} add USER", self.path.display()))
+                .at(&self.path, 0)),
         }
     }
 }
 
-/// The users file is at fault, in the line with this number; 0: as a whole.
-fn mistake(path: &Path, line: usize, refusal: Refusal) -> Mistake {
-    Mistake::new(Origin::File { path: Arc::from(path), line }, refusal.what, refusal.remedy)
+/// Somebody who says to be a user.
+pub struct Candidate<'a> {
+    file: &'a UsersFile,
+    is_user: bool,
+    tried: Option<Hash>,
+}
+
+impl Candidate<'_> {
+    /// Is it this user's password? Costs one derivation, also for a user who is not there.
+    pub fn matches(&self, password: &Secret) -> bool {
+        self.file.derivations.fetch_add(1, Ordering::Relaxed);
+        self.tried.as_ref().is_some_and(|hash| hash.matches(password)) && self.is_user
+    }
+
+    /// The hash in the user's own line; None for a user who is not there.
+    pub fn line(&self) -> Option<String> {
+        self.tried.as_ref().filter(|_| self.is_user).map(Hash::to_string)
+    }
 }
 
 /// What is in a users file: its users, and the comments and blank lines around them.
@@ -215,16 +221,20 @@ mod tests {
         secret("pässword: $with everything")
     }
 
+    fn verify(file: &UsersFile, user: &str, password: &Secret) -> Result<bool, Mistake> {
+        Ok(file.candidate(user)?.matches(password))
+    }
+
     #[test]
     fn an_unknown_user_costs_a_derivation_too() {
         let scratch = Scratch::new();
         let file = UsersFile::at(scratch.file("acmepasswd", &format!("{ALICE}\n")));
-        assert_eq!(file.verify("alice", &right()), Ok(true));
-        assert_eq!(file.verify("alice", &secret("wrong")), Ok(false));
+        assert_eq!(verify(&file, "alice", &right()), Ok(true));
+        assert_eq!(verify(&file, "alice", &secret("wrong")), Ok(false));
         assert_eq!(file.derivations(), 2);
         // The first user's password does not open the door for anybody else.
         for unknown in ["bob", "", "Alice", "alice:", "alic"] {
-            assert_eq!(file.verify(unknown, &right()), Ok(false), "{unknown:?}");
+            assert_eq!(verify(&file, unknown, &right()), Ok(false), "{unknown:?}");
         }
         assert_eq!(file.derivations(), 7);
     }
@@ -233,10 +243,10 @@ mod tests {
     fn changes_are_seen_without_a_restart() {
         let scratch = Scratch::new();
         let file = UsersFile::at(scratch.file("acmepasswd", &format!("{ALICE}\n")));
-        assert_eq!(file.verify("alice", &right()), Ok(true));
+        assert_eq!(verify(&file, "alice", &right()), Ok(true));
         scratch.file("acmepasswd", &ALICE.replace("alice", "bob"));
-        assert_eq!(file.verify("alice", &right()), Ok(false));
-        assert_eq!(file.verify("bob", &right()), Ok(true));
+        assert_eq!(verify(&file, "alice", &right()), Ok(false));
+        assert_eq!(verify(&file, "bob", &right()), Ok(true));
     }
 
     #[test]
@@ -246,7 +256,7 @@ mod tests {
         let fault = |text: &str| {
             scratch.file("acmepasswd", text);
             let file = UsersFile::at(path.clone());
-            let fault = file.verify("alice", &right()).unwrap_err().to_string();
+            let fault = verify(&file, "alice", &right()).unwrap_err().to_string();
             assert_eq!(file.check().unwrap_err().to_string(), fault);
             assert_eq!(file.derivations(), 0, "nothing is derived for nothing");
             fault.strip_prefix(&path.display().to_string()).unwrap().to_string()
@@ -264,7 +274,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o660)).unwrap();
         assert!(UsersFile::at(path.clone()).check().unwrap_err().to_string().contains("chmod go-w"));
         std::fs::remove_file(&path).unwrap();
-        assert!(UsersFile::at(path).verify("alice", &right()).is_err());
+        assert!(verify(&UsersFile::at(path), "alice", &right()).is_err());
     }
 
     #[test]

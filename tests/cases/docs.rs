@@ -237,6 +237,16 @@ fn the_gateway_takes_each_example_of_its_configuration() {
 }
 
 #[test]
+fn the_gateway_takes_the_example_of_its_access_file() {
+    let folder = Scratch::new();
+    examples(&folder, "access");
+    let dotenv = "SSL = off\nALLOWED_HOSTS = ::1\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\n";
+    let file = folder.file("dotenv", &format!("{dotenv}ACCESS_FILE = access\n"));
+    let output = run(&["serve", "-n", "-e", file.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
 fn the_hook_takes_the_example_of_its_configuration() {
     let folder = Scratch::new();
     for name in examples(&folder, "acmegw-hook.conf") {

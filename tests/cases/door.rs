@@ -183,6 +183,23 @@ fn silent_connections_do_not_keep_others_out() {
 }
 
 #[test]
+fn a_flood_from_one_address_takes_nothing_from_another() {
+    let gateway = Gateway::start(HOSTS);
+    let text = String::from_utf8(request(&body("setup", "example.com", VALUE))).unwrap();
+    let (begin, end) = text.split_at(20);
+    let mut patient = gateway.connect();
+    patient.write_all(begin.as_bytes()).unwrap();
+    let flood: Option<Vec<_>> = (0..700).map(|_| gateway.connect_from([127, 0, 0, 2])).collect();
+    let Some(_flood) = flood else {
+        eprintln!("SKIPPED: this machine has one loopback address only");
+        return;
+    };
+    patient.write_all(end.as_bytes()).unwrap();
+    assert_eq!(reply(&mut patient).status, 201, "its connection was older than those of the flood");
+    assert_eq!(gateway.post(&body("setup", "example.com", VALUE)).status, 201);
+}
+
+#[test]
 fn a_request_that_is_not_whole_in_time_is_ended() {
     let gateway = Gateway::start(HOSTS);
     let mut stream = gateway.connect();

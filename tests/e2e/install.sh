@@ -14,7 +14,7 @@ for make in make bmake; do
 	for page in acmegw.8 acmegw-serve.8 acmegw-hook.8 acmegw-passwd.8 acmegw.conf.5; do
 		[ -s "$dest/opt/gw/share/man/man${page##*.}/$page" ] || fail "$make: no $page"
 	done
-	for file in acmegw-hook.conf acmegw.service exec-example; do
+	for file in access acmegw-hook.conf acmegw.service exec-example; do
 		[ -s "$dest/opt/gw/share/examples/acmegw/$file" ] || fail "$make: no $file"
 	done
 	ls "$dest"/opt/gw/share/examples/acmegw/dotenv.* >/dev/null || fail "$make: no dotenv"

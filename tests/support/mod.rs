@@ -1,10 +1,12 @@
 //! What the cases share: a folder of their own, the program as a process, requests byte by byte.
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod openprovider;
 #[path = "../../src/scratch.rs"]
 mod scratch;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -49,7 +51,7 @@ pub fn stderr(output: &Output) -> String {
 
 /// A running gateway. Ends with the test.
 pub struct Gateway {
-    pub folder: Scratch,
+    pub folder: Arc<Scratch>,
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
 }
@@ -70,7 +72,8 @@ impl Gateway {
     }
 
     /// Starts one with just these lines, in a folder that may hold files already.
-    pub fn start_in(folder: Scratch, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+    pub fn start_in(folder: impl Into<Arc<Scratch>>, dotenv: &str, environment: &[(&str, &str)]) -> Gateway {
+        let folder = folder.into();
         let file = folder.file("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
         // A gateway that is killed leaves its inner socket behind; so that goes with the test too.
@@ -86,6 +89,11 @@ impl Gateway {
         let gateway = Gateway { folder, child, log };
         gateway.wait_for("listening on ");
         gateway
+    }
+
+    /// Ends the gateway, as a power cut would, and gives its folder for the next one.
+    pub fn into_folder(self) -> Arc<Scratch> {
+        self.folder.clone()
     }
 
     /// The first line of the log with this text in it, waited for.
@@ -180,6 +188,16 @@ impl Gateway {
         reply(&mut stream)
     }
 
+    /// A connection from another loopback address; None where the machine has only one (FreeBSD).
+    pub fn connect_from(&self, source: [u8; 4]) -> Option<TcpStream> {
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
+        use std::os::fd::AsRawFd;
+        let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((source, 0)))).ok()?;
+        connect(socket.as_raw_fd(), &SockaddrStorage::from(self.address())).unwrap();
+        Some(TcpStream::from(socket))
+    }
+
     pub fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -213,6 +231,27 @@ pub fn add_user(file: &Path, name: &str, password: &str) {
         .unwrap();
     writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
     assert!(child.wait().unwrap().success());
+}
+
+/// What makes a gateway believe that requests come from many clients; see [`post_for`].
+pub const MANY_CLIENTS: &str = "ALLOWED_PROXIES = 127.0.0.1\nALLOWED_HOSTS = 10.0.0.0/8\n";
+
+/// The native dialect's request of one of many clients, to a gateway that may be dying; status 0:
+/// there was no answer.
+pub fn post_for(client: usize, gateway: SocketAddr, body: &str) -> Reply {
+    let sent = send_for(client, gateway, body);
+    sent.map_or_else(|_| reply(&mut io::empty()), |mut stream| reply(&mut stream))
+}
+
+/// The same without waiting for the answer.
+pub fn send_for(client: usize, gateway: SocketAddr, body: &str) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(gateway)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let (client, length) = (format!("10.0.{}.{}", client / 256, client % 256), body.len());
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: gateway\r\nX-Forwarded-For: {client}\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((head + body).as_bytes())?;
+    Ok(stream)
 }
 
 /// An HTTP answer. Status 0: the connection ended without one.

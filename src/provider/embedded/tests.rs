@@ -69,7 +69,7 @@ fn what_the_ledger_has_as_made_is_what_a_resolver_sees() {
     let value = |letter: &str| Value::parse(&letter.repeat(43)).unwrap();
     let carry_out = |permit: Permit| {
         let zone = provider.zone(permit.owner(), permit.deadline()).unwrap();
-        let entry = ledger.intend(&permit).unwrap();
+        let entry = ledger.intend(&permit).unwrap().unwrap();
         let before = seen(permit.owner());
         entry.settle(&provider.apply(&zone, std::slice::from_ref(&permit), permit.deadline()).remove(0));
         before
