@@ -115,8 +115,11 @@ fn a_refusal_is_502_with_the_services_own_words() {
     assert!(reply.detail().contains("code 827: said"), "{reply:?}");
 }
 
+/// Says something odd to the gateway.
+type Odd = Box<dyn Fn(&mut TcpStream) + Send>;
+
 /// What is no answer of the API, in every way that there is.
-fn no_answers() -> Vec<(&'static str, Box<dyn Fn(&mut TcpStream) + Send>)> {
+fn no_answers() -> Vec<(&'static str, Odd)> {
     vec![
         ("closed before an answer", Box::new(|_| {})),
         (
