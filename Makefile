@@ -11,7 +11,7 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
 
-.PHONY: all demo test unit fuzz lint e2e install clean
+.PHONY: all demo test unit fuzz torture lint e2e install clean
 
 all:
 	$(CARGO) rustc --release --locked --bin acmegw -- $(STATIC)
@@ -31,6 +31,10 @@ lint:
 
 unit:
 	$(CARGO) test --locked
+
+# The gateway under attack, on loopback, for about three minutes; prints what held.
+torture:
+	$(CARGO) test --locked --release --test torture
 
 # The property tests of make unit on ever new inputs, FUZZ_SECONDS each. What is found says with
 # which FUZZ_SEED it comes back.

@@ -23,9 +23,6 @@ use crate::challenge::Name;
 use crate::deadline::Deadline;
 use crate::mistake::{Mistake, Origin};
 
-/// Connections that the kernel keeps for us until we take them.
-const BACKLOG: i32 = 128;
-
 /// Why a file was not taken, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -130,7 +127,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket::setsockopt(&socket, socket::sockopt::ReuseAddr, &true)?;
     socket::bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
-    socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+    // A burst must not overflow the queue: the kernel drops what does not fit, and the client tries
+    // again after a second only.
+    socket::listen(&socket, Backlog::MAXCONN)?;
     Ok(TcpListener::from(socket))
 }
 

@@ -6,6 +6,8 @@ mod support;
 mod cases {
     /// Who may touch which domains: ACCESS_FILE.
     mod access;
+    /// The door's limits: whom they keep out, and whom not.
+    mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
     /// Many clients at once: nothing is lost, nothing is left.
@@ -14,8 +16,10 @@ mod cases {
     mod config;
     /// Help, manuals, README and examples say what the program does.
     mod docs;
-    /// Framing, TLS and deadlines on the wire.
+    /// TLS, deadlines and the engine on the wire.
     mod door;
+    /// Ambiguous and malformed requests on the wire.
+    mod framing;
     /// `acmegw hook` against the gateway.
     mod hook;
     /// The ledger on disk: restarts, kills, a disk that cannot be written.

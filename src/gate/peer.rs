@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::config::{Config, Mistakes, Setting};
-use crate::gate::{contains, network};
+use crate::gate::{contains, household, network};
 
 pub const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -36,9 +36,9 @@ impl Proxies {
         Some(Proxies { trusted: trusted?, header: header? })
     }
 
-    /// The proxies themselves.
-    pub fn trusted(&self) -> &[IpNet] {
-        &self.trusted
+    /// Whose connection it is; None: a trusted proxy, which brings those of many.
+    pub fn household(&self, peer: IpAddr) -> Option<IpAddr> {
+        (!contains(&self.trusted, peer)).then(|| household(peer))
     }
 
     /// Reads all lines of the header from the right to the first address that is not a trusted proxy.

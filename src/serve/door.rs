@@ -13,11 +13,12 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::deadline::Deadline;
 use crate::foreign::Foreign;
+use crate::gate::peer::Proxies;
 use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
-use crate::serve::engine::{Engine, Passenger, WORKERS};
+use crate::serve::engine::{Engine, Passenger};
 use crate::serve::framing::{self, Head, Malformed};
-use crate::serve::seats::{Seat, Seats};
+use crate::serve::seats::{Busy, Seat, Seats};
 use crate::serve::timed::Timed;
 
 /// From accept to the whole request, TLS handshake included.
@@ -37,6 +38,8 @@ pub struct Door {
     pub tls: Option<Arc<ServerConfig>>,
     pub engine: Engine,
     pub seats: Arc<Seats>,
+    /// Whose connections are those of many.
+    pub proxies: Arc<Proxies>,
     /// How long a client may be kept waiting for its answer, by the path that it asks for.
     pub patience: fn(&str) -> Duration,
     pub numbers: Numbers,
@@ -82,8 +85,8 @@ impl Door {
         if self.closing.load(Ordering::SeqCst) {
             return;
         }
-        let Some(seat) = self.seats.take(&socket, peer) else {
-            log::warn!("client={peer} sent away: all connections that it could have are being served");
+        let Some(seat) = self.seats.take(&socket, self.proxies.household(peer)) else {
+            log::warn!("client={peer} sent away: those before it are still leaving");
             return;
         };
         let door = self.clone();
@@ -120,11 +123,10 @@ impl Door {
             }
         };
         match read_request(&mut channel) {
-            Ok(_) if !seat.serve() => {
-                let problem = Problem::new(503, "too many requests of this address are being carried out");
-                refuse(channel, &problem.with("Retry-After", "5"), peer, number)
-            }
             Ok((head, body)) => {
+                if let Err(busy) = seat.serve() {
+                    return refuse(channel, &self.too_busy(busy), peer, number);
+                }
                 let answer = self.pass(&head, &body, peer, number);
                 channel.answer(&answer.to_http(number))?;
                 channel.close()
@@ -140,19 +142,21 @@ impl Door {
     }
 
     fn pass(&self, head: &Head, body: &[u8], peer: IpAddr, number: &str) -> Answer {
-        let failed = |problem: Problem| {
-            log::error!("request={number} client={peer} status={}: {}", problem.status, problem.detail);
-            problem.answer(number)
-        };
-        if self.seats.served() > WORKERS {
-            return failed(Problem::new(503, "too many requests are being carried out").with("Retry-After", "5"));
-        }
         let deadline = Deadline::after((self.patience)(&head.target));
         let passenger = Passenger { number: number.to_string(), peer, deadline };
         self.engine.pass(head, body, passenger).unwrap_or_else(|error| {
-            log::error!("request={number} the HTTP engine did not answer: {error}");
-            failed(Problem::new(503, "the gateway did not get to the request").with("Retry-After", "10"))
+            log::error!("request={number} client={peer} status=503: the HTTP engine did not answer: {error}");
+            Problem::new(503, "the gateway did not get to the request").with("Retry-After", "10").answer(number)
         })
+    }
+
+    fn too_busy(&self, busy: Busy) -> Problem {
+        let capacity = self.seats.capacity();
+        let (most, whose) = match busy {
+            Busy::Everybody => (capacity.in_flight, "all clients"),
+            Busy::Household => (capacity.in_flight_each, "this client"),
+        };
+        Problem::new(503, format!("{most} requests of {whose} are being carried out")).with("Retry-After", "5")
     }
 }
 

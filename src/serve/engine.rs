@@ -24,10 +24,12 @@ use crate::serve::answer::{Answer, Problem};
 use crate::serve::framing::{BODY_LIMIT, Head};
 use crate::sys;
 
-/// Threads that carry out requests, and so the most that are in flight.
-pub const WORKERS: usize = 256;
 /// The header that carries the ticket; a client's own is dropped like every header we do not use.
 const TICKET: &str = "X-Ticket";
+/// How long the engine's socket may refuse connections, as FreeBSD does while its queue is full,
+/// and the pause before the next try. After that nobody is there any more.
+const QUEUE_TIME: Duration = Duration::from_secs(2);
+const QUEUE_PAUSE: Duration = Duration::from_millis(10);
 /// What the private folder's name begins with, and the socket in it.
 const FOLDER: &str = "acmegw-";
 const SOCKET: &str = "s";
@@ -91,8 +93,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the workers.
-    pub fn start<H>(forwarded: Vec<String>, handle: H) -> io::Result<Engine>
+    /// Starts the workers; the door has no more requests in flight than there are of them.
+    pub fn start<H>(workers: usize, forwarded: Vec<String>, handle: H) -> io::Result<Engine>
     where
         H: Fn(&Ask) -> Answer + Send + Sync + 'static,
     {
@@ -102,7 +104,7 @@ impl Engine {
         let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
         let passengers = Arc::new(Passengers::default());
         let (server, handle) = (Arc::new(server), Arc::new(handle));
-        for _ in 0..WORKERS {
+        for _ in 0..workers {
             let (server, handle, passengers) = (server.clone(), handle.clone(), passengers.clone());
             let worker = move || work(&server, &passengers, &*handle);
             thread::Builder::new().name("worker".to_string()).stack_size(STACK).spawn(worker)?;
@@ -121,24 +123,31 @@ impl Engine {
     }
 
     fn exchange(&self, head: &Head, body: &[u8], ticket: &str, patience: Duration) -> io::Result<Answer> {
-        let mut request = format!(
-            "{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n",
-            head.method, head.target
-        );
-        for name in &self.forwarded {
-            head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
-        }
-        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        let mut stream = UnixStream::connect(&self.socket)?;
+        let mut stream = self.connect()?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
-        stream.write_all(&[request.as_bytes(), body].concat())?;
+        stream.write_all(&rewritten(head, body, &self.forwarded, ticket))?;
         // The engine reads to the end of the request line by line; this sets its thread free.
         stream.shutdown(Shutdown::Write)?;
         let mut answer = Vec::new();
         stream.take(ANSWER_LIMIT).read_to_end(&mut answer)?;
         read_answer(&answer)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the engine's answer is not HTTP"))
+    }
+
+    fn connect(&self) -> io::Result<UnixStream> {
+        let deadline = Deadline::after(QUEUE_TIME);
+        loop {
+            match UnixStream::connect(&self.socket) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
+                    if deadline.left().is_none() {
+                        died(&error);
+                    }
+                    thread::sleep(QUEUE_PAUSE);
+                }
+                connected => return connected,
+            }
+        }
     }
 
     fn ticket(&self, passenger: Passenger) -> io::Result<String> {
@@ -151,6 +160,19 @@ impl Engine {
     pub fn clean_up(&self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The request in our own words; none of the client's bytes but those that were understood.
+pub fn rewritten(head: &Head, body: &[u8], forwarded: &[String], ticket: &str) -> Vec<u8> {
+    let mut request = format!(
+        "{} {} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n{TICKET}: {ticket}\r\n",
+        head.method, head.target
+    );
+    for name in forwarded {
+        head.values(name).for_each(|value| request.push_str(&format!("{name}: {value}\r\n")));
+    }
+    request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    [request.as_bytes(), body].concat()
 }
 
 /// 128 bits that nobody guesses, in hexadecimal digits.
@@ -189,15 +211,18 @@ fn passengers(passengers: &Passengers) -> MutexGuard<'_, HashMap<String, Passeng
     passengers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One worker, for good. If the engine dies the process does, so that its supervisor starts it again.
+/// There is no going on without the engine.
+fn died(error: &io::Error) -> ! {
+    log::error!("the HTTP engine died ({error}): ending, so that the supervisor starts us again");
+    std::process::exit(1);
+}
+
+/// One worker, for good.
 fn work(server: &tiny_http::Server, waiting: &Passengers, handle: &(impl Fn(&Ask) -> Answer + ?Sized)) {
     loop {
         let mut request = match server.recv() {
             Ok(request) => request,
-            Err(error) => {
-                log::error!("the HTTP engine died ({error}): ending, so that the supervisor starts us again");
-                std::process::exit(1);
-            }
+            Err(error) => died(&error),
         };
         let ticket =
             request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
@@ -267,6 +292,8 @@ mod tests {
     use super::*;
     use std::sync::{Condvar, mpsc};
 
+    const WORKERS: usize = 16;
+
     /// An engine whose folder goes with the test.
     struct Running(Engine);
 
@@ -285,7 +312,7 @@ mod tests {
     }
 
     fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Running {
-        Running(Engine::start(vec!["Authorization".to_string()], handle).unwrap())
+        Running(Engine::start(WORKERS, vec!["Authorization".to_string()], handle).unwrap())
     }
 
     fn passenger() -> Passenger {

@@ -62,10 +62,15 @@ pub fn head(bytes: &[u8]) -> Result<Option<Head>, Malformed> {
         Ok(httparse::Status::Partial) if end.is_none() => return Ok(None),
         Ok(httparse::Status::Partial) => return Err(malformed(400, "the headers do not end where they seem to")),
         Err(httparse::Error::TooManyHeaders) => return Err(malformed(431, "more than 64 headers")),
-        Err(httparse::Error::Version) => return Err(malformed(505, "not HTTP/1.1 or HTTP/1.0")),
+        Err(httparse::Error::Version) if names_version(seen) => return Err(malformed(505, "not HTTP/1.1 or HTTP/1.0")),
         Err(_) => return Err(malformed(400, "the request is not well-formed HTTP")),
     }
     take_apart(&request, seen.len()).map(Some)
+}
+
+/// Is the third word of the request line a version of HTTP?
+fn names_version(seen: &[u8]) -> bool {
+    seen.split(|byte| *byte == b' ').nth(2).is_some_and(|word| word.starts_with(b"HTTP/"))
 }
 
 /// Each line ends with CR LF, and neither stands alone; no line in front of the request line.
@@ -143,6 +148,9 @@ fn content_length(head: &Head) -> Result<usize, Malformed> {
         false => Ok(length),
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

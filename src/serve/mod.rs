@@ -40,7 +40,7 @@ use engine::Engine;
 use listen::Listen;
 use privilege::Rights;
 use request::Gateway;
-use seats::Seats;
+use seats::{Capacity, LEAST_FILES, Seats};
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
@@ -165,6 +165,7 @@ impl Plan {
     fn serve(self) -> Result<(), Failure> {
         let files =
             sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
+        let capacity = Capacity::for_files(files).ok_or_else(|| too_few_files(files))?;
         // Before any thread, so that none of them can miss it.
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
         // Root's rights are good for the sockets, and for what Plan::read has read; for nothing after.
@@ -179,11 +180,11 @@ impl Plan {
             refuse_clear_passwords(&addresses)?;
         }
         self.account.start()?;
-        let trusted = self.proxies.trusted().to_vec();
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
         let scope = Scope::ruled(self.account.domains.clone(), self.access);
+        let proxies = Arc::new(self.proxies);
         let gateway = Gateway {
-            proxies: self.proxies,
+            proxies: proxies.clone(),
             auth: self.auth,
             scope,
             limits: Limits::default(),
@@ -192,13 +193,14 @@ impl Plan {
         };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
-        let engine = Engine::start(forwarded, move |ask| handler.handle(ask))
+        let engine = Engine::start(capacity.in_flight, forwarded, move |ask| handler.handle(ask))
             .map_err(|error| start_failed("the HTTP engine", &error))?;
         spawn("reaper", move || reaper::reap(&gateway, self.ttl))?;
         let door = Door {
             tls: pair.as_ref().map(|pair| pair.config.clone()),
             engine,
-            seats: Seats::for_files(files, trusted),
+            seats: Seats::new(capacity),
+            proxies,
             patience: dialect::patience,
             numbers: Numbers::new().map_err(|error| start_failed("random numbers", &error))?,
             closing: AtomicBool::new(false),
@@ -239,12 +241,12 @@ fn refuse_clear_passwords(addresses: &[SocketAddr]) -> Result<(), Failure> {
 fn farewell(door: &Door, signal: i32) {
     door.closing.store(true, Ordering::SeqCst);
     let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-    log::info!("{name}: ending, {} requests are under way", door.seats.served());
+    log::info!("{name}: ending, {} requests are under way", door.seats.in_flight());
     let began = Instant::now();
-    while door.seats.served() > 0 && began.elapsed() < FAREWELL {
+    while door.seats.in_flight() > 0 && began.elapsed() < FAREWELL {
         thread::sleep(Duration::from_millis(20));
     }
-    match door.seats.served() {
+    match door.seats.in_flight() {
         0 => log::info!("ended"),
         left => log::warn!("ended with {left} requests under way"),
     }
@@ -254,6 +256,12 @@ fn farewell(door: &Door, signal: i32) {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let thread = thread::Builder::new().name(name.to_string()).spawn(run);
     thread.map(drop).map_err(|error| start_failed("a thread", &error))
+}
+
+fn too_few_files(files: u64) -> Failure {
+    Failure::Failed(format!(
+        "only {files} open files are allowed: at least {LEAST_FILES} are needed, raise the limit (ulimit -n, LimitNOFILE)"
+    ))
 }
 
 fn start_failed(what: &str, error: &io::Error) -> Failure {

@@ -18,7 +18,7 @@ use crate::serve::engine::Ask;
 
 /// What every request needs.
 pub struct Gateway {
-    pub proxies: Proxies,
+    pub proxies: Arc<Proxies>,
     pub auth: Auth,
     pub scope: Scope,
     pub limits: Limits,

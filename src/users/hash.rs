@@ -15,6 +15,7 @@ use scrypt::Params;
 use sha3::Sha3_512;
 
 use crate::secret::{Secret, same};
+use crate::users::threads;
 
 /// Bytes of a new salt, as in the predecessor.
 const SALT: usize = 16;
@@ -54,7 +55,7 @@ impl Hash {
     pub fn of(password: &Secret) -> Hash {
         let mut salt = vec![0; SALT];
         SystemRandom::new().fill(&mut salt).expect("the system gives random bytes");
-        let digest = derive(Derivation::Scrypt, password, &salt);
+        let digest = derived(Derivation::Scrypt, password, &salt);
         Hash { derivation: Derivation::Scrypt, salt, digest }
     }
 
@@ -84,7 +85,7 @@ impl Hash {
 
     /// Is it this password? Derives anew, which takes tens of milliseconds of a core on purpose.
     pub fn matches(&self, password: &Secret) -> bool {
-        same(&derive(self.derivation, password, &self.salt), &self.digest)
+        same(&derived(self.derivation, password, &self.salt), &self.digest)
     }
 }
 
@@ -96,6 +97,11 @@ impl fmt::Display for Hash {
         };
         write!(f, "${number}${}${}", BASE64.encode(&self.salt), BASE64.encode(self.digest))
     }
+}
+
+fn derived(derivation: Derivation, password: &Secret, salt: &[u8]) -> [u8; DIGEST] {
+    let (password, salt) = (Secret::new(password.reveal().to_string()), salt.to_vec());
+    threads::run(move || derive(derivation, &password, &salt))
 }
 
 fn derive(derivation: Derivation, password: &Secret, salt: &[u8]) -> [u8; DIGEST] {

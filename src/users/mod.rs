@@ -5,6 +5,7 @@
 
 pub mod edit;
 pub mod hash;
+mod threads;
 
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -1,14 +1,11 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 
-use crate::support::{Gateway, PATIENCE, Scratch, VALUE, body, read, reply};
+use crate::support::{Gateway, PATIENCE, Scratch, VALUE, body, read, reply, tls};
 
 const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
 
@@ -24,13 +21,7 @@ fn with_tls() -> Gateway {
 
 /// The gateway's certificate as the only root, so that chain and name are checked.
 fn client(gateway: &Gateway) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(gateway.folder.join("cert.pem")).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = builder.with_root_certificates(roots).with_no_client_auth();
-    let connection = ClientConnection::new(Arc::new(config), "127.0.0.1".try_into().unwrap()).unwrap();
-    StreamOwned::new(connection, gateway.connect())
+    tls::stream(&tls::config(&gateway.folder.join("cert.pem"), rustls::ALL_VERSIONS), gateway.connect())
 }
 
 fn request(text: &str) -> Vec<u8> {

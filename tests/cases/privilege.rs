@@ -55,7 +55,9 @@ fn root_does_not_start_unless_it_is_told_whom_to_become() {
         return;
     }
     let folder = open_folder();
-    let file = folder.file("dotenv", RIGHT);
+    // One that would start all the same ends there, and does not hold the test.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = folder.file("dotenv", &RIGHT.replace("127.0.0.1:0", &taken.local_addr().unwrap().to_string()));
     for words in [&["serve", "-e", file.to_str().unwrap()][..], &["serve", "-n", "-e", file.to_str().unwrap()]] {
         let output = acmegw(words).env_remove("RUN_AS_USER").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}");

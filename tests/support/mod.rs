@@ -4,10 +4,12 @@
 pub mod openprovider;
 #[path = "../../src/scratch.rs"]
 mod scratch;
+pub mod tls;
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
@@ -77,11 +79,23 @@ impl Gateway {
         let file = folder.file("dotenv", dotenv);
         let mut command = acmegw(&["serve", "-e", file.to_str().unwrap()]);
         // A gateway that is killed leaves its inner socket behind; so that goes with the test too.
-        command
-            .env("RUNTIME_DIRECTORY", folder.path())
-            .envs(environment.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.env("RUNTIME_DIRECTORY", folder.path()).envs(environment.iter().copied());
+        Gateway::spawn(folder, command)
+    }
+
+    /// The same under a limit of open files.
+    pub fn start_with_files(folder: impl Into<Arc<Scratch>>, dotenv: &str, files: u32) -> Gateway {
+        let folder = folder.into();
+        let file = folder.file("dotenv", dotenv);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n \"$1\"; shift; exec \"$@\"", "sh", &files.to_string()]);
+        command.args([env!("CARGO_BIN_EXE_acmegw"), "serve", "-e", file.to_str().unwrap()]);
+        command.env_clear().env("RUN_AS_USER", myself()).env("RUNTIME_DIRECTORY", folder.path()).stdin(Stdio::null());
+        Gateway::spawn(folder, command)
+    }
+
+    fn spawn(folder: Arc<Scratch>, mut command: Command) -> Gateway {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), log.clone());
@@ -140,13 +154,17 @@ impl Gateway {
         read(&self.folder.join("changes"))
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn add_user(&self, name: &str, password: &str) {
         let file = self.folder.join("acmepasswd");
         add_user(&file, name, password);
     }
 
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        let status = Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
         assert!(status.unwrap().success());
     }
 
@@ -190,12 +208,7 @@ impl Gateway {
 
     /// A connection from another loopback address; None where the machine has only one (FreeBSD).
     pub fn connect_from(&self, source: [u8; 4]) -> Option<TcpStream> {
-        use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, socket};
-        use std::os::fd::AsRawFd;
-        let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::from((source, 0)))).ok()?;
-        connect(socket.as_raw_fd(), &SockaddrStorage::from(self.address())).unwrap();
-        Some(TcpStream::from(socket))
+        connect_from(source.into(), self.address()).ok()
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -203,6 +216,18 @@ impl Gateway {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
+}
+
+/// Connects from another loopback address: to the gateway, from another client. Linux has all of
+/// 127.0.0.0/8; where only 127.0.0.1 is there (FreeBSD), that is an error.
+pub fn connect_from(source: Ipv4Addr, to: SocketAddr) -> std::io::Result<TcpStream> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrStorage, bind, connect, socket};
+    let own = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(own.as_raw_fd(), &SockaddrIn::from(std::net::SocketAddrV4::new(source, 0)))?;
+    connect(own.as_raw_fd(), &SockaddrStorage::from(to))?;
+    let stream = TcpStream::from(own);
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 impl Drop for Gateway {
