@@ -115,10 +115,11 @@ fn a_refusal_is_502_with_the_services_own_words() {
     assert!(reply.detail().contains("code 827: said"), "{reply:?}");
 }
 
-type Answering = Box<dyn Fn(&mut TcpStream) + Send>;
+/// Says something odd to the gateway.
+type Odd = Box<dyn Fn(&mut TcpStream) + Send>;
 
 /// What is no answer of the API, in every way that there is.
-fn no_answers() -> Vec<(&'static str, Answering)> {
+fn no_answers() -> Vec<(&'static str, Odd)> {
     vec![
         ("closed before an answer", Box::new(|_| {})),
         (
