@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use std::sync::{Condvar, mpsc};
 
-    const WORKERS: usize = 16;
+    const WORKERS: usize = 64;
 
     /// An engine whose folder goes with the test.
     struct Running(Engine);
