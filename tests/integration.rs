@@ -10,6 +10,8 @@ mod cases {
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
+    /// Many clients at once: nothing is lost, nothing is left.
+    mod concurrency;
     /// What is refused at start, with file, line and remedy; which source wins.
     mod config;
     /// Help, manuals, README and examples say what the program does.

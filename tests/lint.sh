@@ -1,6 +1,7 @@
 #!/bin/sh
-# Manuals and scripts by their own checkers. What is not installed is named, and is a failure with
-# E2E=require.
+# Manuals and scripts by their own checkers, dependencies by the advisories that are known. What is not
+# installed is named, and is a failure with E2E=require; the advisories alone are not, since they have
+# to be fetched from elsewhere.
 set -eu
 cd "$(dirname "$0")/.."
 status=0
@@ -30,4 +31,26 @@ if command -v shellcheck >/dev/null; then
 else
     missing shellcheck
 fi
+
+# A database of today, or none: an old one would say that all is well.
+advisories() {
+    if command -v cargo-deny >/dev/null; then
+        cargo deny fetch db >/dev/null 2>&1 || return 77
+        cargo deny check --disable-fetch advisories
+    elif command -v cargo-audit >/dev/null; then
+        report=$(cargo audit 2>&1) && return
+        echo "$report"
+        case $report in *"fetch advisory database"*) return 77 ;; *) return 1 ;; esac
+    else
+        return 77
+    fi
+}
+
+rc=0
+advisories || rc=$?
+case $rc in
+    0) ;;
+    77) echo "lint: SKIPPED: the dependencies' advisories, for want of cargo-deny or cargo-audit, or of their database" ;;
+    *) status=1 ;;
+esac
 exit "$status"

@@ -245,6 +245,7 @@ mod tests {
     use crate::deadline::Deadline;
     use crate::gate::auth::Caller;
     use crate::gate::scope::{Grant, Scope};
+    use crate::provider::conformance;
 
     /// A service that answers from a script, and counts how often it was asked.
     struct Scripted {
@@ -321,5 +322,42 @@ mod tests {
         account.carry_out(&[grant.setup(value())]);
         account.carry_out(&[grant.teardown(value())]);
         assert_eq!(account.ledger.values(grant.owner(), "alice"), [value()]);
+    }
+
+    /// Over every provider of the table, at one name and at several at once.
+    #[test]
+    fn of_many_changes_at_once_exactly_what_should_be_there_is_left() {
+        conformance::each(|who, fixture| {
+            let domains: Vec<_> = fixture.domains.iter().map(|text| Name::host(text).unwrap()).collect();
+            let row = provider::find(who).unwrap();
+            let account = Account::new(row, domains.clone(), fixture.provider, fixture.ledger);
+            let (scope, caller) = (Scope::new(domains.clone()), Caller::for_tests("alice"));
+            let grant = |domain| scope.challenge(&caller, domain, Deadline::after(Duration::from_secs(60))).unwrap();
+            let value = |number: usize| Value::parse(&format!("{number:043}")).unwrap();
+            let insist = |permit: Permit| {
+                let full = |fault: &Fault| matches!(fault, Fault::Busy(text, _) if text.contains("already wait"));
+                while let Err(fault) = account.carry_out(std::slice::from_ref(&permit)).remove(0) {
+                    assert!(full(&fault), "{who}: {fault:?}");
+                    thread::sleep(Duration::from_millis(5));
+                }
+            };
+            thread::scope(|threads| {
+                for number in 0..40 {
+                    let (grant, insist) = (grant(&domains[number % domains.len()]), &insist);
+                    threads.spawn(move || {
+                        insist(grant.setup(value(number)));
+                        insist(grant.setup(value(number + 100)));
+                        insist(grant.teardown(value(number)));
+                    });
+                }
+            });
+            for (index, domain) in domains.iter().enumerate() {
+                let mut held = fixture.stand.held(&domain.challenge());
+                held.sort();
+                let expected = (0..40).filter(|number| number % domains.len() == index);
+                let expected: Vec<_> = expected.map(|number| value(number + 100).to_string()).collect();
+                assert_eq!(held, expected, "{who} at {domain}");
+            }
+        });
     }
 }

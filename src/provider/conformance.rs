@@ -79,7 +79,7 @@ pub enum Trouble {
 }
 
 /// Every fixture in turn, fresh.
-fn each(rule: impl Fn(&str, Fixture)) {
+pub fn each(rule: impl Fn(&str, Fixture)) {
     for (name, fixture) in FIXTURES {
         rule(name, fixture());
     }

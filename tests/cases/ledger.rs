@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use acmegw::deadline::Deadline;
 use acmegw::dns::Rtype;
 use acmegw::dns::client::Client;
 
-use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, post_to, stderr};
+use crate::support::{Gateway, MANY_CLIENTS, PATIENCE, Scratch, VALUE, acmegw, body, post_for, send_for, stderr};
 
 /// A service that keeps each value as a file; its answer takes a moment, as a service's does.
 const SERVICE: &str =
@@ -45,17 +44,14 @@ fn value(number: u32) -> String {
 fn a_gateway_that_is_killed_at_any_point_forgets_no_record() {
     const ROUNDS: u32 = 150;
     let mut folder = std::sync::Arc::new(Scratch::new());
-    let lines = dotenv(&folder, 3600);
+    let lines = dotenv(&folder, 3600) + MANY_CLIENTS;
     let service = folder.join("service");
     for round in 0..ROUNDS {
         let mut gateway = Gateway::start_in(folder, &lines, &[]);
         let address = gateway.address();
         let ask = |argument: &str, number: u32| {
-            let text = body(argument, "example.com", &value(number));
-            let stream = TcpStream::connect(address);
-            let _ = stream.and_then(|mut stream| {
-                write!(stream, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{text}", text.len())
-            });
+            // Each round a client of its own, lest one have too many records.
+            let _ = send_for(round as usize, address, &body(argument, "example.com", &value(number)));
         };
         ask("setup", round * 3);
         ask("setup", round * 3 + 1);
@@ -82,7 +78,7 @@ fn a_gateway_that_is_killed_at_any_point_forgets_no_record() {
 fn what_was_answered_is_so_wherever_the_gateway_was_killed_afterwards() {
     const ROUNDS: u32 = 100;
     let mut folder = std::sync::Arc::new(Scratch::new());
-    let lines = embedded(&folder);
+    let lines = embedded(&folder) + MANY_CLIENTS;
     let mut told = 0;
     let mut before: Option<(String, BTreeMap<String, bool>)> = None;
     for round in 0..ROUNDS {
@@ -97,7 +93,7 @@ fn what_was_answered_is_so_wherever_the_gateway_was_killed_afterwards() {
         let (domain, address) = (format!("r{round}.example.com"), gateway.address());
         let client = thread::spawn({
             let domain = domain.clone();
-            move || be_told(address, &domain)
+            move || be_told(round as usize, address, &domain)
         });
         // Not a random number but a sweep over the whole life of some changes.
         thread::sleep(Duration::from_micros(1000 + u64::from(round) * 600));
@@ -118,11 +114,11 @@ fn what_was_answered_is_so_wherever_the_gateway_was_killed_afterwards() {
 
 /// Sets values and removes every second one again until the gateway is gone; says of each about
 /// which there was an answer whether it is set.
-fn be_told(gateway: SocketAddr, domain: &str) -> BTreeMap<String, bool> {
+fn be_told(client: usize, gateway: SocketAddr, domain: &str) -> BTreeMap<String, bool> {
     let mut answers = BTreeMap::new();
     // More than there is time for, and fewer than do not fit into one answer of the DNS server.
     for number in 0..200 {
-        if post_to(gateway, &body("setup", domain, &value(number))).status != 201 {
+        if post_for(client, gateway, &body("setup", domain, &value(number))).status != 201 {
             break;
         }
         answers.insert(value(number), true);
@@ -131,7 +127,7 @@ fn be_told(gateway: SocketAddr, domain: &str) -> BTreeMap<String, bool> {
         }
         // Without an answer it may be gone or not.
         answers.remove(&value(number));
-        if post_to(gateway, &body("teardown", domain, &value(number))).status != 200 {
+        if post_for(client, gateway, &body("teardown", domain, &value(number))).status != 200 {
             break;
         }
         answers.insert(value(number), false);

@@ -3,8 +3,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::support::{Gateway, Reply, Scratch, VALUE, body};
+use crate::support::openprovider::{self, Misbehaviour, OpenProvider, USERNAME};
+use crate::support::{Gateway, PATIENCE, Reply, Scratch, VALUE, body};
 
 const PASSWORD: &str = "hunter2-of-the-account";
 
@@ -78,17 +80,21 @@ fn setup(url: &str, more: &str) -> (Reply, Gateway) {
     (reply, gateway)
 }
 
-/// When the change itself is answered so.
-fn changing(answer: impl Fn(&mut TcpStream) + Send + 'static) -> Reply {
+/// When requests of this method are answered so: POST is the login, GET the zone, PUT the change.
+fn struck(method: &'static str, answer: impl Fn(&mut TcpStream) + Send + 'static) -> Reply {
     let odd = move |request: &str, stream: &mut TcpStream| {
-        let is_change = request.starts_with("PUT");
-        if is_change {
+        let is_it = request.starts_with(method);
+        if is_it {
             answer(stream);
         }
-        is_change
+        is_it
     };
     let (address, _) = service(odd);
     setup(&format!("http://{address}"), "").0
+}
+
+fn changing(answer: impl Fn(&mut TcpStream) + Send + 'static) -> Reply {
+    struck("PUT", answer)
 }
 
 fn says(bytes: Vec<u8>) -> impl Fn(&mut TcpStream) + Send + 'static {
@@ -109,30 +115,158 @@ fn a_refusal_is_502_with_the_services_own_words() {
     assert!(reply.detail().contains("code 827: said"), "{reply:?}");
 }
 
+/// Says something odd to the gateway.
+type Odd = Box<dyn Fn(&mut TcpStream) + Send>;
+
+/// What is no answer of the API, in every way that there is.
+fn no_answers() -> Vec<(&'static str, Odd)> {
+    vec![
+        ("closed before an answer", Box::new(|_| {})),
+        (
+            "broken off in the middle",
+            Box::new(says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\":0".into())),
+        ),
+        ("status 500", Box::new(says(http("500 Internal Server Error", "", "")))),
+        ("a page", Box::new(says(http("502 Bad Gateway", "Content-Type: text/html\r\n", "<html>oops</html>")))),
+        ("garbage", Box::new(says(http("200 OK", "", "}{")))),
+        ("a body without end", Box::new(|stream| _ = endless(stream))),
+    ]
+}
+
+/// Begins an answer of 1 GB, and says how much of it was taken before the other side had enough.
+fn endless(stream: &mut TcpStream) -> usize {
+    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    let piece = [b' '; 4096];
+    let taken = (0..1_000_000_000 / piece.len()).take_while(|_| stream.write_all(&piece).is_ok());
+    taken.count() * piece.len()
+}
+
 #[test]
-fn what_leaves_the_outcome_open_is_504() {
-    let endless = |stream: &mut TcpStream| {
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
-        // Until the gateway has had enough, but never all of it.
-        for _ in 0..4096 {
-            if stream.write_all(&[b' '; 4096]).is_err() {
-                return;
-            }
-        }
-    };
-    let half =
-        |stream: &mut TcpStream| drop(stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"code\":0"));
-    for (what, reply) in [
-        ("closed before an answer", changing(|_| {})),
-        ("broken off in the middle", changing(half)),
-        ("status 500", changing(says(http("500 Internal Server Error", "", "")))),
-        ("an HTML page", changing(says(http("502 Bad Gateway", "Content-Type: text/html\r\n", "<html>oops</html>")))),
-        ("garbage", changing(says(http("200 OK", "", "}{")))),
-        ("a body without end", changing(endless)),
-    ] {
+fn a_change_whose_outcome_is_open_is_504() {
+    for (what, answer) in no_answers() {
+        let reply = changing(answer);
         assert_eq!(reply.status, 504, "{what}: {reply:?}");
         assert!(reply.detail().contains("did not say whether it was done"), "{what}: {reply:?}");
     }
+}
+
+/// Each is tried three times, with pauses; so all of them at once.
+#[test]
+fn what_fails_before_the_change_is_503() {
+    thread::scope(|scope| {
+        for method in ["POST", "GET"] {
+            for (what, answer) in no_answers() {
+                scope.spawn(move || {
+                    let reply = struck(method, answer);
+                    assert_eq!(reply.status, 503, "{method} {what}: {reply:?}");
+                    assert!(reply.header("retry-after").parse::<u64>().is_ok(), "{method} {what}: {reply:?}");
+                    assert!(reply.detail().contains("cannot be used just now"), "{method} {what}: {reply:?}");
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn an_answer_of_a_gigabyte_is_not_read_to_its_end() {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let count = taken.clone();
+    assert_eq!(changing(move |stream| _ = count.fetch_add(endless(stream), Ordering::SeqCst)).status, 504);
+    let taken = taken.load(Ordering::SeqCst);
+    // What is taken beyond the gateway's limit of 1 MiB lies in the system's buffers.
+    assert!((1..64 << 20).contains(&taken), "{taken} bytes were taken");
+}
+
+#[test]
+fn a_session_that_ends_in_the_middle_is_begun_again() {
+    let (logins, changes) = (Arc::new(AtomicUsize::new(0)), AtomicUsize::new(0));
+    let count = logins.clone();
+    let (address, _) = service(move |request, stream| {
+        count.fetch_add(usize::from(request.starts_with("POST")), Ordering::SeqCst);
+        let is_first_change = request.starts_with("PUT") && changes.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first_change {
+            stream.write_all(&http("401 Unauthorized", "", "{\"code\":196,\"desc\":\"over\"}")).unwrap();
+        }
+        is_first_change
+    });
+    assert_eq!(setup(&format!("http://{address}"), "").0.status, 201);
+    assert_eq!(logins.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_service_with_a_wrong_certificate_is_503_and_is_told_nothing() {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_string()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, told) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let count = told.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let read = rustls::StreamOwned::new(connection, stream).read(&mut [0; 4096]);
+            count.fetch_add(read.unwrap_or(0), Ordering::SeqCst);
+        }
+    });
+    let (reply, _) = setup(&format!("https://{address}"), "");
+    assert_eq!(reply.status, 503, "{reply:?}");
+    assert!(reply.detail().contains("no TLS with"), "{reply:?}");
+    assert_eq!(told.load(Ordering::SeqCst), 0);
+}
+
+/// However the service misbehaved: once it behaves, a setup goes well, and a teardown leaves nothing,
+/// neither at the service nor in the ledger.
+#[test]
+fn after_any_misbehaviour_nothing_is_left_half_done() {
+    use Misbehaviour::*;
+    thread::scope(|scope| {
+        for (misbehaviour, status) in
+            [(TooMany, 503), (Broken, 503), (Html, 503), (Garbage, 503), (Redirect, 502), (DoneUnanswered, 504)]
+        {
+            scope.spawn(move || {
+                let (service, gateway) = simulated("");
+                service.misbehave(Some(misbehaviour));
+                let reply = gateway.post(&body("setup", "example.com", VALUE));
+                assert_eq!(reply.status, status, "{misbehaviour:?}: {reply:?}");
+                service.misbehave(None);
+                assert_eq!(gateway.post(&body("setup", "example.com", VALUE)).status, 201, "{misbehaviour:?}");
+                assert_eq!(service.txt("_acme-challenge.example.com"), [VALUE], "{misbehaviour:?}");
+                assert_eq!(gateway.post(&body("teardown", "example.com", VALUE)).status, 200, "{misbehaviour:?}");
+                assert!(service.txt("_acme-challenge.example.com").is_empty(), "{misbehaviour:?}");
+                assert_eq!(std::fs::read_dir(gateway.folder.join("ledger")).unwrap().count(), 0, "{misbehaviour:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn what_was_done_without_an_answer_is_removed_when_its_time_is_over() {
+    let (service, gateway) = simulated("CHALLENGE_TTL = 1");
+    service.misbehave(Some(Misbehaviour::DoneUnanswered));
+    assert_eq!(gateway.post(&body("setup", "example.com", VALUE)).status, 504);
+    assert_eq!(service.txt("_acme-challenge.example.com"), [VALUE]);
+    service.misbehave(None);
+    let began = Instant::now();
+    while !service.txt("_acme-challenge.example.com").is_empty() {
+        assert!(began.elapsed() < PATIENCE, "it is left behind:\n{}", gateway.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A gateway at the simulation of the service's API.
+fn simulated(more: &str) -> (Arc<OpenProvider>, Gateway) {
+    let (folder, service) = (Scratch::new(), OpenProvider::new(&["example.com"]));
+    let dotenv = format!(
+        "LISTEN = 127.0.0.1:0\nSSL = off\nALLOWED_HOSTS = 127.0.0.1\nDNSAPI_DOMAINS = example.com\n\
+         DNSAPI_MODULE = openprovider\nDNSAPI_USERNAME = {USERNAME}\nDNSAPI_PASSWORD = {account}\n\
+         DNSAPI_URL = http://{}/v1beta\nSTATE_DIR = {}\n{more}\n",
+        service.listen(),
+        folder.path().display(),
+        account = openprovider::PASSWORD,
+    );
+    (service, Gateway::start_in(folder, &dotenv, &[]))
 }
 
 #[test]

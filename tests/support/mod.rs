@@ -1,5 +1,7 @@
 //! What the cases share: a folder of their own, the program as a process, requests byte by byte.
 
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod openprovider;
 #[path = "../../src/scratch.rs"]
 mod scratch;
 pub mod tls;
@@ -256,15 +258,25 @@ pub fn add_user(file: &Path, name: &str, password: &str) {
     assert!(child.wait().unwrap().success());
 }
 
-/// The native dialect's request to a gateway that may be dying; status 0: there was no answer.
-pub fn post_to(gateway: SocketAddr, body: &str) -> Reply {
-    let length = body.len();
-    let sent = TcpStream::connect(gateway).and_then(|mut stream| {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        write!(stream, "POST / HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n{body}")?;
-        Ok(stream)
-    });
+/// What makes a gateway believe that requests come from many clients; see [`post_for`].
+pub const MANY_CLIENTS: &str = "ALLOWED_PROXIES = 127.0.0.1\nALLOWED_HOSTS = 10.0.0.0/8\n";
+
+/// The native dialect's request of one of many clients, to a gateway that may be dying; status 0:
+/// there was no answer.
+pub fn post_for(client: usize, gateway: SocketAddr, body: &str) -> Reply {
+    let sent = send_for(client, gateway, body);
     sent.map_or_else(|_| reply(&mut io::empty()), |mut stream| reply(&mut stream))
+}
+
+/// The same without waiting for the answer.
+pub fn send_for(client: usize, gateway: SocketAddr, body: &str) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(gateway)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let (client, length) = (format!("10.0.{}.{}", client / 256, client % 256), body.len());
+    let head =
+        format!("POST / HTTP/1.1\r\nHost: gateway\r\nX-Forwarded-For: {client}\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all((head + body).as_bytes())?;
+    Ok(stream)
 }
 
 /// An HTTP answer. Status 0: the connection ended without one.

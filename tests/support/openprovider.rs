@@ -256,7 +256,11 @@ impl State {
         let Some([ip, password, username]) = fields(body, &["ip", "password", "username"], &[]) else {
             return mistake("a login is username, password and ip");
         };
-        if ip != "0.0.0.0" || username != USERNAME || password != PASSWORD || self.misbehaviour.is_some() {
+        if ip != "0.0.0.0"
+            || username != USERNAME
+            || password != PASSWORD
+            || self.misbehaviour == Some(Misbehaviour::OtherPassword)
+        {
             return said(NOT_LOGGED_IN);
         }
         self.logins += 1;
