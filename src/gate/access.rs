@@ -87,6 +87,12 @@ impl Access {
         }
     }
 
+    /// Can the file be read with the rights that we have now? Otherwise no change of it would be seen.
+    pub fn readable(&self) -> Result<(), Mistake> {
+        let Some(File { path, .. }) = &self.0 else { return Ok(()) };
+        sys::read_trusted(path, FILE_LIMIT).map(drop).map_err(|refusal| refusal.at(path, 0))
+    }
+
     #[cfg(test)]
     pub fn of(path: &Path) -> Access {
         let file = File::new(path.to_path_buf(), sys::read_trusted(path, FILE_LIMIT));

@@ -292,7 +292,7 @@ mod tests {
     use super::*;
     use std::sync::{Condvar, mpsc};
 
-    const WORKERS: usize = 16;
+    const WORKERS: usize = 64;
 
     /// An engine whose folder goes with the test.
     struct Running(Engine);
@@ -372,18 +372,17 @@ mod tests {
 
     #[test]
     fn a_burst_is_carried_out_side_by_side() {
-        const BURST: usize = 64;
         let inside = (Mutex::new(0), Condvar::new());
         let engine = engine(move |_| {
             let mut count = inside.0.lock().unwrap();
             *count += 1;
             inside.1.notify_all();
-            let all = inside.1.wait_timeout_while(count, Duration::from_secs(20), |count| *count < BURST).unwrap();
+            let all = inside.1.wait_timeout_while(count, Duration::from_secs(20), |count| *count < WORKERS).unwrap();
             Answer::text(if all.1.timed_out() { 504 } else { 200 }, "")
         });
         thread::scope(|scope| {
             let ask = || engine.pass(&head(&[]), b"", passenger()).unwrap().status;
-            let asked: Vec<_> = (0..BURST).map(|_| scope.spawn(ask)).collect();
+            let asked: Vec<_> = (0..WORKERS).map(|_| scope.spawn(ask)).collect();
             assert!(asked.into_iter().all(|one| one.join().unwrap() == 200), "some waited for others to end");
         });
     }

@@ -159,6 +159,7 @@ impl Plan {
         if let Some(Err(mistake)) = self.auth.users().map(|users| users.check()) {
             log::warn!("nobody is admitted by password: {mistake}");
         }
+        self.access.readable().map_err(|mistake| Failure::Config(vec![mistake]))?;
         self.account.check()
     }
 

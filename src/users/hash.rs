@@ -15,7 +15,7 @@ use scrypt::Params;
 use sha3::Sha3_512;
 
 use crate::secret::{Secret, same};
-use crate::users::threads;
+use crate::users::thread;
 
 /// Bytes of a new salt, as in the predecessor.
 const SALT: usize = 16;
@@ -101,7 +101,7 @@ impl fmt::Display for Hash {
 
 fn derived(derivation: Derivation, password: &Secret, salt: &[u8]) -> [u8; DIGEST] {
     let (password, salt) = (Secret::new(password.reveal().to_string()), salt.to_vec());
-    threads::run(move || derive(derivation, &password, &salt))
+    thread::run(move || derive(derivation, &password, &salt))
 }
 
 fn derive(derivation: Derivation, password: &Secret, salt: &[u8]) -> [u8; DIGEST] {

@@ -5,7 +5,7 @@
 
 pub mod edit;
 pub mod hash;
-mod threads;
+mod thread;
 
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Instant;
 
-use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, connect_from, reply, stderr, tls};
+use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, connect_from, myself, reply, stderr, tls};
 
 const FEW_FILES: u32 = 64;
 const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -126,7 +126,7 @@ fn with_too_few_files_it_does_not_start_and_says_so() {
     let program = acmegw(&[]).get_program().to_owned();
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 63; exec \"$0\" serve -e \"$1\""]).arg(program).arg(file);
-    let output = command.env_clear().output().unwrap();
+    let output = command.env_clear().env("RUN_AS_USER", myself()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("only 63 open files are allowed: at least 64"), "{}", stderr(&output));
 }

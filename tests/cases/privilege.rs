@@ -135,9 +135,11 @@ fn root_reads_the_key_and_what_it_makes_is_the_users() {
     let dotenv = RIGHT.replace("SSL = off", "STATE_DIR = state");
     let gateway = start(folder, &dotenv);
     let pin = gateway.logged("API_PIN = ");
-    for name in ["cert.pem", "key.pem"] {
-        let metadata = fs::metadata(format!("{state}/{name}")).unwrap();
-        assert_eq!((metadata.uid(), metadata.gid()), (NOBODY, NOBODY), "{name}");
+    let made: Vec<_> = fs::read_dir(&state).unwrap().map(Result::unwrap).collect();
+    assert!(made.len() > 2, "the pair and the ledger: {made:?}");
+    for entry in made {
+        let metadata = entry.metadata().unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (NOBODY, NOBODY), "{entry:?}");
     }
     let again = acmegw(&["serve", "-n", "-e", gateway.folder.join("dotenv").to_str().unwrap()]);
     let output = { again }.env(AS_NOBODY.0, AS_NOBODY.1).output().unwrap();
@@ -171,6 +173,12 @@ fn the_check_made_by_root_sees_what_the_user_cannot_read() {
     folder.file("users", "");
     let (_, said) = test("BASIC_AUTH = required\nPASSWD_FILE = users");
     assert!(said.contains("nobody is admitted by password") && said.contains("let user 65534 read"), "{said}");
+
+    folder.file("access", "127.0.0.1 example.com\n");
+    let (status, said) = test("ACCESS_FILE = access");
+    assert!(status == Some(2) && said.contains("/access: cannot be read") && said.contains("let user 65534"), "{said}");
+    folder.file_mode("access", "127.0.0.1 example.com\n", 0o644);
+    assert_eq!(test("ACCESS_FILE = access").0, Some(0));
 
     private(&folder, "roots", 0);
     let (status, said) = test("SSL = on\nSTATE_DIR = roots");

@@ -83,7 +83,7 @@ fn start(files: Option<u32>) -> Gateway {
         Some(files) => Gateway::start_with_files(folder, &dotenv, files),
         None => Gateway::start_in(folder, &dotenv, &[]),
     };
-    // The two threads that derive passwords come with the first and stay.
+    // The thread that derives passwords comes with the first and stays.
     attack::guess(gateway.address(), &gateway.folder.join("cert.pem"));
     gateway
 }

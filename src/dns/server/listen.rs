@@ -12,10 +12,13 @@ use super::flood::{Flood, Share};
 use super::{Transport, Zones};
 use crate::deadline::Deadline;
 use crate::dns::stream;
+use crate::sys;
 
 /// TCP connections of all addresses together. They are for the rare answer that does not fit a
 /// datagram; one more is closed at once.
 const CONNECTIONS: usize = 64;
+/// Where few open files are allowed, the part of them that these may take: one in so many.
+const FILES: u64 = 16;
 
 /// How long a connection may take for its next query, and for taking an answer.
 const IDLE: Duration = Duration::from_secs(5);
@@ -77,11 +80,12 @@ impl Listener {
     /// times a second to one network ([`super::RATE`]).
     pub fn serve(self, zones: Zones, rate: u32) -> io::Result<()> {
         let (zones, open) = (Arc::new(zones), Arc::new(AtomicUsize::new(0)));
+        let most = CONNECTIONS.min((sys::open_files()? / FILES) as usize);
         for (tcp, udp) in self.sockets {
             let for_udp = zones.clone();
             spawn("dns-udp", move || datagrams(&udp, &for_udp, Flood::new(rate, Instant::now())))?;
             let (for_tcp, open) = (zones.clone(), open.clone());
-            spawn("dns-tcp", move || connections(&tcp, &for_tcp, &open))?;
+            spawn("dns-tcp", move || connections(&tcp, &for_tcp, &open, most))?;
         }
         Ok(())
     }
@@ -125,11 +129,11 @@ fn datagrams(socket: &UdpSocket, zones: &Zones, mut flood: Flood) {
     }
 }
 
-fn connections(listener: &TcpListener, zones: &Arc<Zones>, open: &Arc<AtomicUsize>) {
+fn connections(listener: &TcpListener, zones: &Arc<Zones>, open: &Arc<AtomicUsize>, most: usize) {
     loop {
         match listener.accept() {
             Ok((stream, _)) => {
-                let Some(place) = Place::take(open) else { continue };
+                let Some(place) = Place::take(open, most) else { continue };
                 let zones = zones.clone();
                 let started = spawn("dns-tcp-client", move || {
                     let _place = place;
@@ -169,9 +173,9 @@ fn converse(mut stream: TcpStream, zones: &Zones) -> io::Result<()> {
 struct Place(Arc<AtomicUsize>);
 
 impl Place {
-    fn take(open: &Arc<AtomicUsize>) -> Option<Place> {
+    fn take(open: &Arc<AtomicUsize>, most: usize) -> Option<Place> {
         let place = Place(open.clone());
-        (open.fetch_add(1, Ordering::Relaxed) < CONNECTIONS).then_some(place)
+        (open.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
     }
 }
 
