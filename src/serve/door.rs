@@ -81,6 +81,8 @@ impl Door {
     }
 
     fn admit(self: &Arc<Door>, socket: TcpStream, peer: IpAddr) {
+        // The goodbye after the answer would otherwise wait for the client's delayed acknowledgement.
+        let _ = socket.set_nodelay(true);
         let socket = Arc::new(socket);
         if self.closing.load(Ordering::SeqCst) {
             return;

@@ -71,6 +71,7 @@ pub fn well_behaved(to: SocketAddr, certificate: &Path, time: Duration) -> Laten
 
 /// The status of the answer, which is read to its end.
 pub fn ask(config: &Arc<ClientConfig>, socket: TcpStream) -> io::Result<u16> {
+    socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
     let mut stream = tls::stream(config, socket);
