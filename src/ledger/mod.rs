@@ -124,8 +124,10 @@ impl Ledger {
 
     fn removal_failed(&self, _changing: &MutexGuard<()>, record: Record) {
         let key = (record.owner.clone(), record.value.clone());
-        let state = State::removal_failed(self.lines().get(&key), Instant::now());
-        let line = Line { record, state };
+        let before = self.lines().get(&key).cloned();
+        let state = State::removal_failed(before.as_ref(), Instant::now());
+        // Whoever failed to remove it, it stays that of the one who set it.
+        let line = Line { record: before.map_or(record, |line| line.record), state };
         complain(self.write(&line.kept()));
         self.lines().insert(key, line);
     }

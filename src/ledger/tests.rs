@@ -168,3 +168,12 @@ fn a_lifetime_is_counted_from_what_is_written_unless_that_is_yet_to_come() {
     let (_, kept) = Disk::open(state.path()).unwrap();
     assert!(kept.iter().all(|kept| kept.since.elapsed().is_ok()), "nothing is from a time to come any more");
 }
+
+#[test]
+fn a_value_that_another_failed_to_remove_stays_that_of_the_one_who_set_it() {
+    let (ledger, alice) = (Ledger::default(), grant("alice"));
+    change(&ledger, &alice.setup(value("a")), Ok(()));
+    change(&ledger, &grant("bob").teardown(value("a")), Err(Fault::Busy("later".into(), None)));
+    ledger.untried(&grant("bob").teardown(value("a")));
+    assert_eq!(ledger.values(alice.owner(), "alice"), [value("a")]);
+}
