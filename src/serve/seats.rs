@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// Never more connections than this: each takes some 50 KiB of memory, and all of them with what
 /// else there is stay below 64 MiB.
-const CONNECTIONS: usize = 384;
+const CONNECTIONS: usize = 512;
 /// Never more requests in flight than this.
 const IN_FLIGHT: usize = 256;
 /// Requests in flight of one household.
@@ -251,7 +251,7 @@ mod tests {
         let shown = |files| Capacity::for_files(files).map(|it| (it.connections, it.in_flight, it.in_flight_each));
         assert_eq!(
             [63, 64, 1024, 1 << 20].map(shown),
-            [None, Some((12, 4, 2)), Some((336, 112, 32)), Some((384, 256, 32))]
+            [None, Some((12, 4, 2)), Some((336, 112, 32)), Some((512, 256, 32))]
         );
     }
 
