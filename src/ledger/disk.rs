@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, ReadDir, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use ring::digest::{SHA256, digest};
@@ -20,6 +21,9 @@ use crate::sys::Refusal;
 /// The folder's name in STATE_DIR, and that of its lock.
 const FOLDER: &str = "ledger";
 const LOCK: &str = "ledger.lock";
+/// How often the lock is tried, and the pause in between.
+const LOCK_TRIES: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// The longest file (bytes): names and values are bounded, and so are callers.
 const FILE_LIMIT: u64 = 4096;
 /// The most records that are read.
@@ -69,13 +73,9 @@ impl Disk {
             .mode(0o600)
             .open(state.join(LOCK))
             .map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-            Err(TryLockError::WouldBlock) => {
-                let what = format!("another gateway uses {}", state.display());
-                return Err(Refusal::new(what, "stop it, or give each a STATE_DIR of its own"));
-            }
+        if !is_taken(&lock).map_err(failed)? {
+            let what = format!("another gateway uses {}", state.display());
+            return Err(Refusal::new(what, "stop it, or give each a STATE_DIR of its own"));
         }
         make_folder(&folder).map_err(failed)?;
         let disk = Disk { folder, _lock: lock };
@@ -178,6 +178,19 @@ impl Disk {
             false => Err("a record in another's place".to_string()),
         }
     }
+}
+
+/// Takes the lock, unless another process keeps it. A program that a killed gateway was about to
+/// start holds it for a moment longer.
+fn is_taken(lock: &File) -> io::Result<bool> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+        }
+    }
+    Ok(false)
 }
 
 /// What is not ours, and is passed over and left alone.

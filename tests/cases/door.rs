@@ -157,10 +157,11 @@ fn a_burst_over_a_slow_provider_is_answered_to_the_last() {
         let asked: Vec<_> = (0..100).map(ask).collect();
         asked.into_iter().map(|one| one.join().unwrap()).collect()
     });
-    // A program knows no zones: 1 at work, 16 in line, the others are told to come back.
-    assert!(statuses.iter().all(|status| matches!(status, 201 | 503)), "{statuses:?}");
+    // A program knows no zones: 1 at work, 16 in line, the others are told to come back; as are
+    // those who are more than one address may have at once, or one caller in a minute.
+    assert!(statuses.iter().all(|status| matches!(status, 201 | 429 | 503)), "{statuses:?}");
     assert!(statuses.iter().filter(|status| **status == 201).count() >= 17, "{statuses:?}");
-    assert_eq!(gateway.post(&body("setup", "example.com", VALUE)).status, 201);
+    assert_eq!(gateway.request("GET", "/challenges/example.com", "", "").status, 200);
 }
 
 #[test]
