@@ -7,8 +7,7 @@ use std::net::{IpAddr, Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Never more connections than this: each takes some 50 KiB of memory, and all of them with what
-/// else there is stay below 64 MiB.
+/// Never more connections than this: each takes some 50 KiB, and the whole is to stay below 64 MiB.
 const CONNECTIONS: usize = 384;
 /// Never more requests in flight than this.
 const IN_FLIGHT: usize = 256;
