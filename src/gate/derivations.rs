@@ -1,4 +1,5 @@
-//! How many passwords are derived at once: each takes 16 MiB and a core for tens of milliseconds.
+//! How many passwords are being derived: each takes 16 MiB and a core for tens of milliseconds.
+//! One thread derives them, one after the other; here is who may stand before it.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
