@@ -20,8 +20,4 @@ impl Deadline {
     pub fn at_most(&self, duration: Duration) -> Deadline {
         Deadline(self.0.min(Instant::now() + duration))
     }
-
-    pub fn instant(&self) -> Instant {
-        self.0
-    }
 }

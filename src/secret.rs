@@ -16,10 +16,6 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// Are the two equal? In a time that depends on their lengths only.

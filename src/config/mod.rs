@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod properties;
+mod search;
 mod source;
 
 use std::collections::HashMap;
@@ -18,10 +19,10 @@ use crate::foreign::Foreign;
 use crate::mistake::{Mistake, Origin};
 use crate::secret::Secret;
 use crate::sys;
+use search::locate;
 use source::Entry;
 
-/// The folders in which the tools look for their file, in this order.
-pub const FOLDERS: [&str; 3] = ["/usr/local/etc/acmegw", "/usr/local/etc/acmedns01gw", "/etc/acmegw"];
+pub use search::{FOLDERS, Search};
 
 /// No configuration, key or users file is longer than this (bytes).
 pub const FILE_LIMIT: u64 = 1 << 20;
@@ -78,16 +79,6 @@ impl Mistakes {
             _ => Err(Failure::Config(self.0)),
         }
     }
-}
-
-/// Which file is read: the one that was named, or the first of these that exists.
-pub struct Search<'a> {
-    /// From `-e`; before the environment's DOTENV.
-    pub named: Option<PathBuf>,
-    /// The file's name in [`FOLDERS`].
-    pub file_name: &'a str,
-    /// Tried last.
-    pub last: Option<&'a Path>,
 }
 
 /// A setting as it was found.
@@ -214,11 +205,6 @@ impl Config {
     /// The file in use.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
-    }
-
-    /// Every name that may be written, with its meaning.
-    pub fn known(&self) -> &[Setting] {
-        &self.known
     }
 
     /// The folder of the file in use, in which `cert.pem` and its like are looked for.
@@ -389,24 +375,4 @@ fn with_file_settings(known: &[Setting]) -> Vec<Setting> {
         }
     }
     all
-}
-
-fn locate(search: Search<'_>, environment: Option<String>) -> Result<Option<Arc<Path>>, Mistake> {
-    let named_by = |origin: Origin, path: PathBuf| match path.exists() {
-        true => Ok(Some(Arc::from(path))),
-        false => Err(Mistake::new(
-            origin,
-            format!("the configuration file {} does not exist", path.display()),
-            "create it, or name another one",
-        )),
-    };
-    if let Some(path) = search.named {
-        return named_by(Origin::Argument("dotenv"), path);
-    }
-    if let Some(path) = environment {
-        return named_by(Origin::Environment, PathBuf::from(path));
-    }
-    let candidates = FOLDERS.iter().map(|folder| Path::new(folder).join(search.file_name));
-    let mut candidates = candidates.chain(search.last.map(Path::to_path_buf));
-    Ok(candidates.find(|path| path.exists()).map(Arc::from))
 }
