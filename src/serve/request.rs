@@ -46,7 +46,7 @@ impl Gateway {
         let mut event = Event { client: none(), user: none(), action: none(), name: none() };
         let (answer, reason) = match self.carry_out(ask, &mut event) {
             Ok(answer) => (answer, String::new()),
-            Err(problem) => (problem.answer(number), format!(": {}", Foreign(&problem.detail))),
+            Err(problem) => (dialect::refuse(&problem, ask), format!(": {}", Foreign(&problem.detail))),
         };
         let level = match answer.status {
             400.. => log::Level::Warn,
@@ -85,7 +85,7 @@ impl Gateway {
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
         self.account.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
-        Ok((dialect.answer)(&challenge))
+        Ok((dialect.answer)(&challenge, ask))
     }
 
     /// May this caller touch that domain? Asks no DNS service.
