@@ -19,6 +19,7 @@ pub(crate) mod conformance;
 pub mod embedded;
 pub mod exec;
 pub mod openprovider;
+pub mod rest;
 pub mod rfc2136;
 
 /// One DNS account at a service.
@@ -64,6 +65,9 @@ pub struct Zone {
     pub service: String,
     /// None: the provider knows no zones, and all its changes are serialised.
     pub name: Option<Name>,
+    /// What the service itself calls it, or what else of it the provider has to know; empty where
+    /// its name is enough.
+    pub key: String,
 }
 
 /// What the service gave for a change, to ask for its status; empty where it has none.

@@ -4,6 +4,8 @@
 pub mod openprovider;
 #[path = "../../src/scratch.rs"]
 mod scratch;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod simulator;
 pub mod tls;
 
 use std::collections::HashMap;
