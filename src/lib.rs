@@ -22,6 +22,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod mistake;
+mod nearest;
 pub mod passwd;
 pub mod program;
 pub mod provider;
