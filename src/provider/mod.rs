@@ -19,6 +19,7 @@ pub(crate) mod conformance;
 pub mod embedded;
 pub mod exec;
 pub mod openprovider;
+pub mod powerdns;
 pub mod rest;
 pub mod rfc2136;
 
@@ -96,7 +97,7 @@ pub struct Surroundings {
 }
 
 /// All providers.
-pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, rfc2136::ROW, exec::ROW];
+pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, powerdns::ROW, rfc2136::ROW, exec::ROW];
 
 /// The row of a name as it is written in DNSAPI_MODULE.
 pub fn find(name: &str) -> Option<&'static Row> {

@@ -228,11 +228,11 @@ impl Account {
         if new.ttl < SMALLEST_TTL {
             return Err(said(r#"{"code": 815, "data": null, "desc": "TTL is too small"}"#));
         }
-        if !self.zones.set(zone, &new.name, "CNAME").is_empty() || self.zones.is_full(zone, &new.name, &new.kind) {
-            return Err(said(r#"{"code": 827, "data": null, "desc": "Bad TXT record"}"#));
-        }
         if self.zones.set(zone, &new.name, &new.kind).iter().any(|entry| entry.value == new.value) {
             return Err(said(DUPLICATE));
+        }
+        if !self.zones.set(zone, &new.name, "CNAME").is_empty() || self.zones.is_full(zone, &new.name, &new.kind) {
+            return Err(said(r#"{"code": 827, "data": null, "desc": "Bad TXT record"}"#));
         }
         self.zones.add(zone, &new.name, &new.kind, new.ttl, &new.value);
         Ok(())

@@ -58,6 +58,11 @@ pub trait Service: Send + Sized + 'static {
     fn is_change(&self, request: &Request) -> bool {
         request.method != "GET"
     }
+
+    /// The status by which it says that somebody else was quicker.
+    fn conflict(&self) -> u16 {
+        409
+    }
 }
 
 /// A request, its body whole.

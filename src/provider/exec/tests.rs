@@ -266,6 +266,8 @@ pub(in crate::provider) fn fixture() -> Fixture {
         zones: &[],
         foreign: 300,
         troubles: &[Trouble::Silence, Trouble::DoneUnanswered],
+        settings: &[],
+        recorded: "",
     }
 }
 

@@ -63,6 +63,8 @@ pub(in crate::provider) fn fixture() -> Fixture {
         foreign: 300,
         // Its troubles are shown below, where the stand-in's own faults are.
         troubles: &[],
+        settings: &[],
+        recorded: "",
     }
 }
 
