@@ -158,10 +158,10 @@ fn advised(problem: Problem) -> Problem {
             "OpenProvider takes no TTL of {TTL} seconds in this zone ({no}); lower the zone's minimum"
         ))
         .into(),
-        Problem::No(no) if no.code == code::BAD_TXT => Fault::Refused(format!(
-            "OpenProvider does not take the TXT record ({no}); is there a CNAME at the name?"
-        ))
-        .into(),
+        Problem::No(no) if no.code == code::BAD_TXT => {
+            Fault::Refused(format!("OpenProvider does not take the TXT record ({no}); is there a CNAME at the name?"))
+                .into()
+        }
         problem => problem,
     }
 }

@@ -223,9 +223,14 @@ fn a_service_with_a_wrong_certificate_is_503_and_is_told_nothing() {
 fn after_any_misbehaviour_nothing_is_left_half_done() {
     use Misbehaviour::*;
     thread::scope(|scope| {
-        for (misbehaviour, status) in
-            [(Status(429), 503), (Status(500), 503), (Html, 503), (Garbage, 503), (Redirect, 502), (DoneUnanswered, 504)]
-        {
+        for (misbehaviour, status) in [
+            (Status(429), 503),
+            (Status(500), 503),
+            (Html, 503),
+            (Garbage, 503),
+            (Redirect, 502),
+            (DoneUnanswered, 504),
+        ] {
             scope.spawn(move || {
                 let (service, gateway) = simulated("");
                 service.misbehave(Some(misbehaviour));

@@ -89,12 +89,16 @@ impl Service for Account {
 
     fn refusal(&self, status: u16) -> Answer {
         // Errors come as text, although they are JSON.
-        Answer::text(status, "text/plain", match status {
-            401 => NOT_LOGGED_IN.to_string(),
-            404 => NO_ZONE.to_string(),
-            429 => "Too many requests".to_string(),
-            _ => r#"{"code": 2, "desc": "Internal error\r\nin the engine room"}"#.to_string(),
-        })
+        Answer::text(
+            status,
+            "text/plain",
+            match status {
+                401 => NOT_LOGGED_IN.to_string(),
+                404 => NO_ZONE.to_string(),
+                429 => "Too many requests".to_string(),
+                _ => r#"{"code": 2, "desc": "Internal error\r\nin the engine room"}"#.to_string(),
+            },
+        )
     }
 
     fn answer(&mut self, request: &Request) -> Answer {
@@ -185,9 +189,8 @@ impl Account {
         if !(1..=PAGE).contains(&limit) {
             return mistake("a wrong limit");
         }
-        let wanted = |entry: &&Entry| {
-            fits(name.unwrap_or("*"), &entry.name) && kind.is_none_or(|kind| kind == entry.kind)
-        };
+        let wanted =
+            |entry: &&Entry| fits(name.unwrap_or("*"), &entry.name) && kind.is_none_or(|kind| kind == entry.kind);
         let all = self.zones.records(zone);
         let found: Vec<_> = all.iter().filter(wanted).map(shown).collect();
         let mut answer = template(RECORDS);

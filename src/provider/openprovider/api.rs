@@ -92,14 +92,12 @@ fn judged(api: &Api, answer: Answer, changes: bool) -> Result<Answer, Problem> {
         (429 | 503, _) => judge::by_status(api, answer, changes),
         (_, Some(code)) if ZONE_UNKNOWN.contains(&code) => no(404, code),
         // Codes below 100 are in no list of its modules: they come from the frame around them.
-        (_, Some(code)) if code >= 100 => no(400, code),
+        (_, Some(code)) if code >= 100 => no(0, code),
         (300..=399 | 404 | 405, _) => {
             let text = format!("{} answers with status {}; is DNSAPI_URL right?", api.base, answer.status);
             Err(Fault::Refused(text).into())
         }
-        (status, Some(code)) => {
-            Err(api.strange(&format!("status {status}, code {code}: {}", Foreign(desc)), changes))
-        }
+        (status, Some(code)) => Err(api.strange(&format!("status {status}, code {code}: {}", Foreign(desc)), changes)),
         (status, None) => Err(api.strange(&format!("status {status}, not an answer of its API"), changes)),
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 use self::simulation::{PAGE, PASSWORD, USERNAME};
 use self::simulator::{Asked, Misbehaviour};
 use super::*;
-use crate::provider::rest::judge::No;
 use crate::gate::scope::{Grant, Permit};
 use crate::provider::conformance::{Fixture, Trouble};
+use crate::provider::rest::judge::No;
 use crate::provider::rest::tests as rest_tests;
 
 const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw";
@@ -91,13 +91,22 @@ fn what_is_sent_is_what_was_recorded() {
             "PUT /v1beta/dns/zones/example.test 200",
         ]
     );
-    assert_eq!(asked[0].request.json(), recorded(include_str!("../../../tests/provider/openprovider/login.request.json")));
-    assert_eq!(asked[4].request.json(), recorded(include_str!("../../../tests/provider/openprovider/add.request.json")));
+    assert_eq!(
+        asked[0].request.json(),
+        recorded(include_str!("../../../tests/provider/openprovider/login.request.json"))
+    );
+    assert_eq!(
+        asked[4].request.json(),
+        recorded(include_str!("../../../tests/provider/openprovider/add.request.json"))
+    );
     change(&*provider, &teardown()).unwrap();
     let asked = service.asked();
     let query = "record_name_pattern=_acme-challenge.www*&type=TXT&limit=500&offset=0";
     assert_eq!(lines(&asked)[3], format!("GET /v1beta/dns/zones/example.test/records?{query} 200"));
-    assert_eq!(asked[4].request.json(), recorded(include_str!("../../../tests/provider/openprovider/remove.request.json")));
+    assert_eq!(
+        asked[4].request.json(),
+        recorded(include_str!("../../../tests/provider/openprovider/remove.request.json"))
+    );
 }
 
 #[test]
@@ -191,7 +200,7 @@ fn other_records_at_the_name_and_names_that_begin_alike_stay() {
 
 #[test]
 fn codes_say_what_to_do() {
-    let no = |code: &str| Problem::No(No { status: 400, code: code.into(), reason: "why".into() });
+    let no = |code: &str| Problem::No(No { status: 0, code: code.into(), reason: "why".into() });
     for (code, word) in [("815", "TTL"), ("827", "CNAME")] {
         assert!(matches!(advised(no(code)), Problem::Fault(Fault::Refused(text)) if text.contains(word)));
     }

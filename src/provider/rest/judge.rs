@@ -22,7 +22,7 @@ pub enum Problem {
 /// A service's no.
 #[derive(Debug, Clone)]
 pub struct No {
-    /// Of HTTP.
+    /// Of HTTP; 0 where the service says it by codes of its own only.
     pub status: u16,
     /// The service's own word for it; may be empty.
     pub code: String,
@@ -38,11 +38,13 @@ impl From<Fault> for Problem {
 
 impl fmt::Display for No {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {}", self.status)?;
-        for text in [&self.code, &self.reason] {
-            if !text.is_empty() {
-                write!(f, ": {}", Foreign(text))?;
-            }
+        let parts = [("status ", self.status.to_string()), ("code ", Foreign(&self.code).to_string())];
+        let parts: Vec<_> = parts.iter().filter(|(_, text)| !["", "0"].contains(&text.as_str())).collect();
+        for (index, (what, text)) in parts.iter().enumerate() {
+            write!(f, "{}{what}{text}", if index == 0 { "" } else { ", " })?;
+        }
+        if !self.reason.is_empty() {
+            write!(f, ": {}", Foreign(&self.reason))?;
         }
         Ok(())
     }
@@ -94,10 +96,9 @@ impl Api {
                 Fault::Refused(format!("{title} forbids the change at {} ({no}); {remedy}", place.owner))
             }
             (403, None) => Fault::Refused(format!("{title} at {base} forbids it ({no}); {remedy}")),
-            (404, Some(place)) => Fault::NoZone(format!(
-                "{title} does not know the zone {} any more ({no}); was it removed?",
-                place.zone
-            )),
+            (404, Some(place)) => {
+                Fault::NoZone(format!("{title} does not know the zone {} any more ({no}); was it removed?", place.zone))
+            }
             (404, None) => Fault::NoZone(format!("{title} at {base} does not know it ({no}); is DNSAPI_URL right?")),
             (409 | 412, Some(place)) => {
                 Fault::Conflict(format!("somebody else changes {} at {title} just now ({no})", place.owner))

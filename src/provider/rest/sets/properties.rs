@@ -15,9 +15,8 @@ fn a_merge_is_set_arithmetic_and_foreign_values_stay_to_the_letter() {
             2 => random.one_of(&ours).to_string(),
             _ => quoted(random.one_of(&ours).as_str()),
         });
-        let changes = random.some(4, |random| {
-            (random.one_of(&[Action::Setup, Action::Teardown]), random.one_of(&ours))
-        });
+        let changes =
+            random.some(4, |random| (random.one_of(&[Action::Setup, Action::Teardown]), random.one_of(&ours)));
         let changes: Vec<_> = changes.iter().map(|(action, value)| (*action, value)).collect();
 
         let mut expected: BTreeSet<String> = current.iter().map(|held| unquoted(held)).collect();
