@@ -8,9 +8,6 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use ring::digest::{SHA256, digest};
 use serde_json::{Value as Json, json};
 
 use super::json::Object;
@@ -52,10 +49,10 @@ impl Request {
             action(super::path(&ask.target)).ok_or_else(|| Problem::new(400, "neither present nor cleanup"))?;
         let object = Object::caseless(&ask.body)?;
         // A client may write all fields, and leave those of the other mode empty.
-        let some = |keys: &[&str]| {
-            keys.iter().try_fold(false, |some, key| Ok(some | object.text(key)?.is_some_and(|text| !text.is_empty())))
-        };
-        match (some(&["fqdn", "value"])?, some(&["domain", "token", "keyauth"])?) {
+        let written = |key: &str| object.text(key).map(|text| text.is_some_and(|text| !text.is_empty()));
+        let is_default = written("fqdn")? | written("value")?;
+        let is_raw = written("domain")? | written("token")? | written("keyauth")?;
+        match (is_default, is_raw) {
             (true, false) => Request::default_mode(action, object.required("fqdn")?, object.required("value")?),
             (false, true) => {
                 Request::raw(action, object.required("domain")?, object.required("token")?, object.required("keyauth")?)
@@ -77,10 +74,9 @@ impl Request {
     }
 
     fn raw(action: Action, name: &str, token: &str, key_auth: &str) -> Result<Request, Problem> {
-        if key_auth.is_empty() {
-            return Err(Problem::new(400, "the field keyAuth is empty"));
-        }
-        let challenge = challenge(action, domain(name)?.challenge(), txt(key_auth));
+        let value = Value::of_key_authorization(key_auth, token)
+            .map_err(|error| Problem::new(400, format!("the field keyAuth is {error}")))?;
+        let challenge = challenge(action, domain(name)?.challenge(), value);
         let echo = json!({"domain": name, "token": token, "keyauth": key_auth});
         Ok(Request { challenge, echo })
     }
@@ -91,12 +87,6 @@ fn challenge(action: Action, owner: Name, value: Value) -> Challenge {
         Action::Setup => Challenge::Setup { domain: owner, value },
         Action::Teardown => Challenge::Teardown { domain: owner, value: Some(value) },
     }
-}
-
-/// The TXT value of a key authorization (RFC 8555 section 8.4).
-fn txt(key_auth: &str) -> Value {
-    let digest = BASE64_URL_SAFE_NO_PAD.encode(digest(&SHA256, key_auth.as_bytes()));
-    Value::parse(&digest).expect("32 bytes are 43 characters of base64url")
 }
 
 fn answer(_challenge: &Challenge, ask: &Ask) -> Answer {
@@ -112,3 +102,6 @@ fn refuse(problem: &Problem, ask: &Ask) -> Answer {
     let text = format!("{} (request {})\n", problem.detail, ask.passenger.number).replace('"', "'");
     Answer::text(problem.status, &text).with(&problem.headers)
 }
+
+#[cfg(test)]
+mod properties;
