@@ -95,9 +95,10 @@ impl From<Denied> for Problem {
         match denied {
             // 401 is about who asks, 403 about what is asked for.
             Denied::Host(_) => challenge(format!("{detail} of the gateway")),
-            Denied::NoPassword => {
-                challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS"))
-            }
+            Denied::NoPassword => challenge(format!(
+                "{detail}: give them to the client (API_USER and API_PASSWD of acmegw hook), or ask for an entry in \
+                     ALLOWED_HOSTS"
+            )),
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
             Denied::TooManyFailures { wait, .. } => {
