@@ -6,6 +6,8 @@ mod support;
 mod cases {
     /// Who may touch which domains: ACCESS_FILE.
     mod access;
+    /// Several DNS accounts in one gateway: DNSAPI_ACCOUNTS.
+    mod accounts;
     /// Delegated names: DNS_ALIAS.
     mod alias;
     /// The door's limits: whom they keep out, and whom not.

@@ -21,8 +21,8 @@ pub struct Aliases(BTreeMap<Name, Name>);
 
 impl Aliases {
     /// Reads DNS_ALIAS; `domains` are all that may be touched, None where they could not be read.
-    pub fn read(config: &Config, mistakes: &mut Mistakes, domains: Option<&[Name]>) -> Option<Aliases> {
-        let (aliases, wrong) = parse(config.text(ALIAS).unwrap_or_default(), domains);
+    pub fn read(config: &Config, mistakes: &mut Mistakes, domains: Option<Vec<Name>>) -> Option<Aliases> {
+        let (aliases, wrong) = parse(config.text(ALIAS).unwrap_or_default(), domains.as_deref());
         let is_right = wrong.is_empty();
         for Wrong { what, remedy } in wrong {
             mistakes.push(config.mistake(ALIAS, what, remedy));

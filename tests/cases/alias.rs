@@ -160,3 +160,25 @@ fn every_fault_is_told_at_once_with_its_line_and_remedy() {
     }
     assert_eq!(faults.len(), 6, "{shown}");
 }
+
+#[test]
+fn the_account_that_has_the_target_writes_there() {
+    let folder = Scratch::new();
+    for name in ["program", "other"] {
+        folder.program(name, &format!("echo {name} \"$@\" >>\"${{0%/*}}/changes\"\n"));
+    }
+    let dotenv = "LISTEN = 127.0.0.1:0\nSSL = off\nALLOWED_HOSTS = 127.0.0.1\n\
+                  DNSAPI_MODULE = exec\nDNSAPI_PROGRAM = program\nDNSAPI_DOMAINS = example.com\n\
+                  DNSAPI_ACCOUNTS = acme\nDNSAPI_ACME_MODULE = exec\nDNSAPI_ACME_PROGRAM = other\n\
+                  DNSAPI_ACME_DOMAINS = acme.example.net\n\
+                  DNS_ALIAS = a.example.com=a.acme.example.net, b.example.com=b.example.net\n";
+    let gateway = Gateway::start_in(folder, dotenv, &[]);
+    for name in ["a.example.com", "a.acme.example.net", "b.example.com", "c.example.com"] {
+        assert_eq!(gateway.post(&body("setup", name, VALUE)).status, 201, "{name}");
+    }
+    let changes = gateway.changes();
+    let changes: Vec<_> = changes.lines().map(|line| line.strip_suffix(VALUE).unwrap().trim_end()).collect();
+    let at_target = "other setup a.acme.example.net";
+    let rest = ["program setup b.example.net", "program setup _acme-challenge.c.example.com"];
+    assert_eq!(changes, [&[at_target, at_target][..], &rest].concat());
+}
