@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::account::Account;
-use crate::challenge::Challenge;
+use crate::account::Accounts;
+use crate::challenge::{Challenge, Value};
 use crate::foreign::Foreign;
 use crate::gate::auth::{Auth, Caller};
 use crate::gate::peer::Proxies;
@@ -23,7 +23,7 @@ pub struct Gateway {
     pub scope: Scope,
     pub limits: Limits,
     pub ledger: Arc<Ledger>,
-    pub account: Account,
+    pub accounts: Accounts,
 }
 
 /// What the log calls a question whether we are there.
@@ -46,7 +46,7 @@ impl Gateway {
         let mut event = Event { client: none(), user: none(), action: none(), name: none() };
         let (answer, reason) = match self.carry_out(ask, &mut event) {
             Ok(answer) => (answer, String::new()),
-            Err(problem) => (problem.answer(number), format!(": {}", Foreign(&problem.detail))),
+            Err(problem) => (dialect::refuse(&problem, ask), format!(": {}", Foreign(&problem.detail))),
         };
         let level = match answer.status {
             400.. => log::Level::Warn,
@@ -80,15 +80,16 @@ impl Gateway {
         };
         let caller = self.auth.admit(&client, ask.value("Authorization"))?;
         let challenge = (dialect.read)(ask)?;
-        event.met(&caller, &challenge.action().to_string(), challenge.domain().as_str());
-        let grant = self.scope.challenge(&caller, challenge.domain(), ask.passenger.deadline)?;
+        let name = challenge.domain();
+        event.met(&caller, &challenge.action().to_string(), name.challenged().as_ref().unwrap_or(name).as_str());
+        let grant = (dialect.door)(&self.scope, &caller, name, ask.passenger.deadline)?;
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
-        self.account.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
-        Ok((dialect.answer)(&challenge))
+        self.accounts.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
+        Ok((dialect.answer)(&challenge, ask))
     }
 
-    /// May this caller touch that domain? Asks no DNS service.
+    /// May this caller touch that domain, and what has it living there? Asks no DNS service.
     fn may(&self, caller: &Caller, domain: &str, ask: &Ask) -> Result<Answer, Problem> {
         let domain = dialect::domain(domain)?;
         let grant = self.scope.challenge(caller, &domain, ask.passenger.deadline)?;
@@ -96,7 +97,8 @@ impl Gateway {
             "domain": domain.as_str(),
             "record": grant.owner().as_str(),
             "caller": grant.caller(),
-            "provider": self.account.row.name,
+            "provider": self.accounts.provider(grant.owner(), &domain),
+            "values": self.ledger.living(grant.owner(), grant.caller()).iter().map(Value::as_str).collect::<Vec<_>>(),
         });
         Ok(Answer::json(200, &body))
     }

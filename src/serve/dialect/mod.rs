@@ -1,6 +1,7 @@
-//! The languages that clients speak. Each is one file that turns a request into a [`Challenge`]
-//! and its success into an answer, and one row in [`DIALECTS`].
+//! The languages that clients speak. Each is one file that turns a request into a [`Challenge`],
+//! its success and its errors into answers, and one row in [`DIALECTS`].
 
+mod httpreq;
 mod json;
 mod native;
 #[cfg(test)]
@@ -9,8 +10,14 @@ mod properties;
 use std::time::Duration;
 
 use crate::challenge::{Challenge, Name};
+use crate::deadline::Deadline;
+use crate::gate::auth::Caller;
+use crate::gate::scope::{Grant, OutOfScope, Scope};
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::Ask;
+
+/// A door of [`Scope`]'s for clients.
+type Door = fn(&Scope, &Caller, &Name, Deadline) -> Result<Grant, OutOfScope>;
 
 /// A row of the table.
 pub struct Dialect {
@@ -21,11 +28,20 @@ pub struct Dialect {
     /// How long its clients wait for an answer.
     patience: Duration,
     pub read: fn(&Ask) -> Result<Challenge, Problem>,
-    pub answer: fn(&Challenge) -> Answer,
+    /// What its names are: domains, or the owner names of records.
+    pub door: Door,
+    /// What was carried out, as its client wants to hear it: some want back what they sent.
+    pub answer: fn(&Challenge, &Ask) -> Answer,
+    /// Any error, once the path has decided for the dialect: who is not admitted hears it like this too.
+    refuse: fn(&Problem, &Ask) -> Answer,
 }
 
 /// All dialects; the native one, which takes every path, is the last.
-const DIALECTS: &[Dialect] = &[native::DIALECT];
+const DIALECTS: &[Dialect] = &[httpreq::DIALECT, native::DIALECT];
+
+/// The paths that are no dialect's, whatever they end with.
+const HEALTH: &str = "/health";
+const CHALLENGES: &str = "/challenges/";
 
 /// What a request is about.
 pub enum Route<'a> {
@@ -43,14 +59,19 @@ pub fn route(ask: &Ask) -> Result<Route<'_>, Problem> {
         true => Ok(()),
         false => Err(Problem::new(405, format!("this path takes {allow}")).with("Allow", allow)),
     };
-    if path == "/health" {
+    if path == HEALTH {
         return allowed("GET").map(|()| Route::Health);
     }
-    if let Some(domain) = path.strip_prefix("/challenges/") {
+    if let Some(domain) = path.strip_prefix(CHALLENGES) {
         return allowed("GET").map(|()| Route::May(domain));
     }
     let dialect = spoken(path);
     allowed(dialect.allow).map(|()| Route::Dialect(dialect))
+}
+
+/// An error, told in the language of the path that was asked.
+pub fn refuse(problem: &Problem, ask: &Ask) -> Answer {
+    (spoken(path(&ask.target)).refuse)(problem, ask)
 }
 
 /// How long the client of that target waits for its answer.
@@ -65,7 +86,8 @@ pub fn domain(text: &str) -> Result<Name, Problem> {
 
 fn spoken(path: &str) -> &'static Dialect {
     let last = &DIALECTS[DIALECTS.len() - 1];
-    DIALECTS.iter().find(|dialect| (dialect.speaks)(path)).unwrap_or(last)
+    let is_ours = path == HEALTH || path.starts_with(CHALLENGES);
+    DIALECTS.iter().find(|dialect| !is_ours && (dialect.speaks)(path)).unwrap_or(last)
 }
 
 fn path(target: &str) -> &str {

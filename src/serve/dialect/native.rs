@@ -6,11 +6,19 @@ use std::time::Duration;
 use super::json::Object;
 use super::{Dialect, domain};
 use crate::challenge::{Action, Challenge, Value};
+use crate::gate::scope::Scope;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::Ask;
 
-pub(super) const DIALECT: Dialect =
-    Dialect { speaks: |_| true, allow: "POST, PUT, DELETE", patience: Duration::from_secs(120), read, answer };
+pub(super) const DIALECT: Dialect = Dialect {
+    speaks: |_| true,
+    allow: "POST, PUT, DELETE",
+    patience: Duration::from_secs(120),
+    read,
+    door: Scope::challenge,
+    answer,
+    refuse: |problem, ask| problem.answer(&ask.passenger.number),
+};
 
 fn read(ask: &Ask) -> Result<Challenge, Problem> {
     let object = Object::parse(&ask.body)?;
@@ -36,7 +44,7 @@ fn read(ask: &Ask) -> Result<Challenge, Problem> {
     })
 }
 
-fn answer(challenge: &Challenge) -> Answer {
+fn answer(challenge: &Challenge, _ask: &Ask) -> Answer {
     match challenge.action() {
         Action::Setup => Answer::text(201, "OK\n"),
         Action::Teardown => Answer::text(200, "OK\n"),
