@@ -76,21 +76,31 @@ impl<T: Send + 'static> Crew<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Barrier;
     use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
     fn whatever_is_handed_over_is_begun_at_once_and_only_some_threads_stay() {
         const AT_ONCE: usize = 3 * STAY;
-        let crew = Crew::start(|all: Arc<Barrier>| drop(all.wait())).unwrap();
+        let (begun, begins) = mpsc::channel();
+        let crew = Crew::start(move |gate: Arc<Mutex<()>>| {
+            begun.send(()).unwrap();
+            drop(gate.lock());
+        })
+        .unwrap();
         for _ in 0..3 {
-            let all = Arc::new(Barrier::new(AT_ONCE + 1));
-            (0..AT_ONCE).for_each(|_| crew.hand(all.clone()));
-            // Would wait for ever if one of them waited for another's thread.
-            all.wait();
+            let gate = Arc::new(Mutex::new(()));
+            let closed = gate.lock().unwrap();
+            (0..AT_ONCE).for_each(|_| crew.hand(gate.clone()));
+            (0..AT_ONCE).for_each(|_| begins.recv_timeout(PATIENCE).expect("nobody waits for another's thread"));
+            drop(closed);
         }
         // Each thread holds the crew, as does this test; those too many end.
+        let began = Instant::now();
         while Arc::strong_count(&crew) > STAY + 1 || crew.state().idle < STAY {
+            assert!(began.elapsed() < PATIENCE, "more stay");
             thread::yield_now();
         }
     }
@@ -101,6 +111,6 @@ mod tests {
         let crew = Crew::start(move |number: usize| said.send(10 / number).unwrap()).unwrap();
         (0..2 * STAY).for_each(|_| crew.hand(0));
         crew.hand(5);
-        assert_eq!(heard.recv(), Ok(2));
+        assert_eq!(heard.recv_timeout(PATIENCE), Ok(2));
     }
 }
