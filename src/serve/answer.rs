@@ -58,7 +58,7 @@ pub struct Problem {
     pub detail: String,
     pub headers: Vec<(&'static str, String)>,
     /// Of which kind the DNS service's fault is, for programs; None: it is not about the service.
-    fault: Option<&'static str>,
+    pub fault: Option<&'static str>,
 }
 
 impl Problem {
