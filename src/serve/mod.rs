@@ -1,11 +1,13 @@
-//! `acmegw serve`: the gateway. From the outside inwards: [`door`], [`engine`], [`request`].
+//! `acmegw serve`: the gateway. From the outside inwards: [`lobby`], [`door`], [`engine`], [`request`].
 
 mod answer;
+mod crew;
 mod dialect;
 mod door;
 mod engine;
 mod framing;
 mod listen;
+mod lobby;
 mod privilege;
 mod reaper;
 mod request;
@@ -28,6 +30,7 @@ use crate::account::{self, Accounts};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
+use crate::gate::alias::{self, Aliases};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
@@ -38,14 +41,22 @@ use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
+use lobby::Lobby;
 use privilege::Rights;
 use request::Gateway;
 use seats::{Capacity, LEAST_FILES, Seats};
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
-pub const SETTINGS: &[&[Setting]] =
-    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
+pub const SETTINGS: &[&[Setting]] = &[
+    privilege::SETTINGS,
+    listen::SETTINGS,
+    tls::SETTINGS,
+    auth::SETTINGS,
+    peer::SETTINGS,
+    access::SETTINGS,
+    alias::SETTINGS,
+];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -70,6 +81,7 @@ struct Plan {
     proxies: Proxies,
     auth: Auth,
     access: Access,
+    aliases: Aliases,
     accounts: Accounts,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
@@ -101,6 +113,7 @@ impl Plan {
         let auth = Auth::read(config, mistakes);
         let access = Access::read(config, mistakes);
         let accounts = Accounts::read(config, mistakes, &ledger);
+        let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
@@ -116,6 +129,7 @@ impl Plan {
             proxies: proxies?,
             auth: auth?,
             access: access?,
+            aliases: aliases?,
             accounts: accounts?,
             ledger,
             state: state?,
@@ -175,7 +189,7 @@ impl Plan {
         }
         self.accounts.start()?;
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::ruled(self.accounts.domains(), self.access);
+        let scope = Scope::ruled(self.accounts.domains(), self.access).delegating(self.aliases);
         let proxies = Arc::new(self.proxies);
         let gateway = Gateway {
             proxies: proxies.clone(),
@@ -204,10 +218,8 @@ impl Plan {
         };
         let door = Arc::new(door);
         announce(&addresses, pair.as_ref());
-        for listener in listeners {
-            let door = door.clone();
-            spawn("accept", move || door.attend(&listener))?;
-        }
+        let lobby = Lobby::new(door.clone(), listeners).map_err(|error| start_failed("the door", &error))?;
+        spawn("lobby", move || lobby.attend())?;
         if let Some(signal) = signals.forever().next() {
             farewell(&door, signal);
         }
