@@ -16,7 +16,7 @@ use super::rest::text::quoted;
 use super::rest::{self, Api, Place, Profile, Service};
 use super::{Provider, Receipt, Row, Surroundings};
 use crate::challenge::{Action, Name, Value};
-use crate::config::{Config, Mistakes};
+use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
 use crate::http;
 
@@ -31,9 +31,15 @@ pub const ROW: Row = Row {
     predecessor: None,
     about: "PowerDNS's authoritative server, by its HTTP API",
     experimental: false,
-    settings: http::SETTINGS,
+    documentation: Some("https://doc.powerdns.com/authoritative/http-api/"),
+    settings: &[SETTINGS, http::SETTINGS],
     build,
 };
+
+const SETTINGS: &[Setting] = &[
+    Setting::new("DNSAPI_URL", "", "where its web server listens; plain http to loopback only").required(),
+    Setting::secret("DNSAPI_PASSWORD", "its api-key").required(),
+];
 
 const PROFILE: Profile = Profile {
     title: "PowerDNS",

@@ -17,7 +17,7 @@ use crate::provider::rest::judge::No;
 use crate::provider::rest::tests as rest_tests;
 
 const VALUE: &str = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw";
-const SETTINGS: rest_tests::Settings = &[("DNSAPI_USERNAME", USERNAME), ("DNSAPI_PASSWORD", PASSWORD)];
+const ACCOUNT: rest_tests::Settings = &[("DNSAPI_USERNAME", USERNAME), ("DNSAPI_PASSWORD", PASSWORD)];
 
 /// What the suite for all providers runs on.
 pub fn fixture() -> Fixture {
@@ -36,14 +36,14 @@ pub fn fixture() -> Fixture {
             Trouble::Cname,
             Trouble::Full,
         ],
-        ..rest_tests::fixture::<simulation::Account>(&ROW, "/v1beta", SETTINGS)
+        ..rest_tests::fixture::<simulation::Account>(&ROW, "/v1beta", ACCOUNT)
     }
 }
 
 fn connected(zones: &[&str]) -> (Arc<simulation::OpenProvider>, Box<dyn Provider>) {
     let service = simulation::OpenProvider::new(zones);
     let url = format!("http://{}/v1beta", service.listen());
-    let provider = rest_tests::built(&ROW, SETTINGS, &[("DNSAPI_URL", &url)]);
+    let provider = rest_tests::built(&ROW, ACCOUNT, &[("DNSAPI_URL", &url)]);
     (service, provider.unwrap_or_else(|mistakes| panic!("{mistakes}")))
 }
 
@@ -217,6 +217,6 @@ fn a_long_name_costs_few_calls() {
 
 #[test]
 fn a_proxy_that_is_not_spoken_is_a_mistake() {
-    let mistakes = rest_tests::built(&ROW, SETTINGS, &[("HTTPS_PROXY", "socks5://proxy")]).err().unwrap();
+    let mistakes = rest_tests::built(&ROW, ACCOUNT, &[("HTTPS_PROXY", "socks5://proxy")]).err().unwrap();
     assert!(mistakes.contains("SOCKS"), "{mistakes}");
 }

@@ -10,13 +10,13 @@ use crate::provider::conformance::Fixture;
 use crate::provider::rest::tests::{Settings, built, fixture as rest_fixture, grant};
 use simulation::{Account, KEY};
 
-const SETTINGS: Settings = &[("DNSAPI_PASSWORD", KEY)];
+const ACCOUNT: Settings = &[("DNSAPI_PASSWORD", KEY)];
 
 /// What the suite for all providers runs on: a server that knows EXTEND and PRUNE.
 pub fn fixture() -> Fixture {
     Fixture {
         recorded: include_str!("../../../tests/provider/powerdns/exchange.txt"),
-        ..rest_fixture::<Account>(&ROW, "", SETTINGS)
+        ..rest_fixture::<Account>(&ROW, "", ACCOUNT)
     }
 }
 
@@ -29,7 +29,7 @@ fn a_server_of_old_gets_whole_rrsets_and_is_asked_once() {
     let service = simulator::Simulator::<Account>::new(&["example.test"]);
     service.with(|account| account.is_old = true);
     let url = format!("http://{}", service.listen());
-    let provider = built(&ROW, SETTINGS, &[("DNSAPI_URL", &url)]).unwrap();
+    let provider = built(&ROW, ACCOUNT, &[("DNSAPI_URL", &url)]).unwrap();
     let grant = grant("www.example.test");
     let value = |letter: &str| Value::parse(&letter.repeat(43)).unwrap();
     let name = grant.owner().as_str();
@@ -53,7 +53,7 @@ fn an_rrset_of_ours_alone_is_deleted_with_its_last_value() {
     let service = simulator::Simulator::<Account>::new(&["example.test"]);
     service.with(|account| account.is_old = true);
     let url = format!("http://{}", service.listen());
-    let provider = built(&ROW, SETTINGS, &[("DNSAPI_URL", &url)]).unwrap();
+    let provider = built(&ROW, ACCOUNT, &[("DNSAPI_URL", &url)]).unwrap();
     let grant = grant("example.test");
     let value = || Value::parse(&"a".repeat(43)).unwrap();
     let zone = provider.zone(grant.owner(), soon()).unwrap();
