@@ -24,9 +24,35 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Its kind in one word, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::Refused(_) => "refused",
+            Fault::Auth(_) => "auth",
+            Fault::NoZone(_) => "no_zone",
+            Fault::Conflict(_) => "conflict",
+            Fault::Busy(..) => "busy",
+            Fault::Unwritten { .. } => "unwritten",
+            Fault::Unknown(_) => "unknown",
+        }
+    }
+
     /// Is it certain that the change was not made?
     pub fn nothing_done(&self) -> bool {
         !matches!(self, Fault::Unknown(_))
+    }
+
+    /// The same in other words.
+    pub fn told(mut self, words: impl Fn(&str) -> String) -> Fault {
+        let (Fault::Refused(text)
+        | Fault::Auth(text)
+        | Fault::NoZone(text)
+        | Fault::Conflict(text)
+        | Fault::Busy(text, _)
+        | Fault::Unwritten { text, .. }
+        | Fault::Unknown(text)) = &mut self;
+        *text = words(text);
+        self
     }
 }
 

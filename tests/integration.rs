@@ -6,10 +6,16 @@ mod support;
 mod cases {
     /// Who may touch which domains: ACCESS_FILE.
     mod access;
+    /// Several DNS accounts in one gateway: DNSAPI_ACCOUNTS.
+    mod accounts;
+    /// Delegated names: DNS_ALIAS.
+    mod alias;
     /// The door's limits: whom they keep out, and whom not.
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
+    /// Each ACME client's words, and the manual's section for it.
+    mod clients;
     /// Many clients at once: nothing is lost, nothing is left.
     mod concurrency;
     /// What is refused at start, with file, line and remedy; which source wins.
@@ -22,6 +28,8 @@ mod cases {
     mod framing;
     /// `acmegw hook` against the gateway.
     mod hook;
+    /// httpreq and acmeproxy: lego, Traefik, Caddy, acme.sh.
+    mod httpreq;
     /// The ledger on disk: restarts, kills, a disk that cannot be written.
     mod ledger;
     /// Signals, restarts, the reaper, the log.

@@ -5,10 +5,8 @@
 //! stdout stays empty, but for what certbot has to read. An event always succeeds: mod_md would
 //! take a failure for a veto.
 
-mod answer;
 mod check;
 pub mod dialect;
-mod gateway;
 mod logfile;
 mod settings;
 mod settle;
@@ -20,9 +18,10 @@ use std::path::PathBuf;
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::gateway::{Gateway, Patience, answer};
+use crate::http::Trust;
 use crate::sys;
 use dialect::{Change, Order, Row};
-use gateway::{Gateway, Patience};
 use logfile::Logfile;
 use settings::Settings;
 
@@ -88,9 +87,12 @@ fn change(
     let (config, mut mistakes) = config?;
     let settings = Settings::read(&config, &mut mistakes);
     let Settings { address, delay } = mistakes.finish(settings)?;
-    let gateway = Gateway::new(address, log);
+    if let Trust::Anything = address.trust {
+        log.warn("API_INSECURE = yes: whoever answers is taken for the gateway and sees the password");
+    }
+    let gateway = Gateway::new(address);
     for challenge in &change.challenges {
-        let answer = gateway.change(challenge, Patience::default())?;
+        let answer = gateway.change(challenge, Patience::default(), |text| log.note(text))?;
         let request = answer::request(&answer);
         log.note(format_args!("{} {}: done{request}", challenge.action(), challenge.domain()));
     }

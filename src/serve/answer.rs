@@ -33,6 +33,12 @@ impl Answer {
         Answer { status, headers: vec![("Content-Type".to_string(), content_type.to_string())], body }
     }
 
+    /// With these headers besides.
+    pub fn with(mut self, headers: &[(&'static str, String)]) -> Answer {
+        self.headers.extend(headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
+        self
+    }
+
     /// As it goes over the wire, at the end of a connection that has had its one request.
     pub fn to_http(&self, number: &str) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
@@ -51,11 +57,13 @@ pub struct Problem {
     pub status: u16,
     pub detail: String,
     pub headers: Vec<(&'static str, String)>,
+    /// Of which kind the DNS service's fault is, for programs; None: it is not about the service.
+    pub fault: Option<&'static str>,
 }
 
 impl Problem {
     pub fn new(status: u16, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), headers: Vec::new() }
+        Problem { status, detail: detail.into(), headers: Vec::new(), fault: None }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Problem {
@@ -65,16 +73,18 @@ impl Problem {
 
     /// The problem document; `number` lets the client's administrator find the line in our log.
     pub fn answer(&self, number: &str) -> Answer {
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "type": "about:blank",
             "title": reason(self.status),
             "status": self.status,
             "detail": self.detail,
             "request": number,
         });
-        let mut answer = Answer::new(self.status, "application/problem+json", document.to_string().into_bytes());
-        answer.headers.extend(self.headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
-        answer
+        if let Some(fault) = self.fault {
+            document["fault"] = fault.into();
+        }
+        let body = document.to_string().into_bytes();
+        Answer::new(self.status, "application/problem+json", body).with(&self.headers)
     }
 }
 
@@ -90,9 +100,10 @@ impl From<Denied> for Problem {
         match denied {
             // 401 is about who asks, 403 about what is asked for.
             Denied::Host(_) => challenge(format!("{detail} of the gateway")),
-            Denied::NoPassword => {
-                challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS"))
-            }
+            Denied::NoPassword => challenge(format!(
+                "{detail}: give them to the client (API_USER and API_PASSWD of acmegw hook), or ask for an entry in \
+                     ALLOWED_HOSTS"
+            )),
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
             Denied::TooManyFailures { wait, .. } => {
@@ -113,13 +124,7 @@ fn challenge(detail: String) -> Problem {
 
 impl From<OutOfScope> for Problem {
     fn from(out: OutOfScope) -> Problem {
-        let detail = match out {
-            OutOfScope::Domains(name) => format!(
-                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
-            ),
-            OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
-        };
-        Problem::new(403, detail)
+        Problem::new(403, out.to_string())
     }
 }
 
@@ -136,8 +141,8 @@ impl From<Exceeded> for Problem {
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Problem {
-        let detail = Foreign(&fault.to_string()).to_string();
-        match fault {
+        let (detail, kind) = (Foreign(&fault.to_string()).to_string(), fault.kind());
+        let problem = match fault {
             Fault::Refused(_) => Problem::new(502, format!("the DNS service refused: {detail}")),
             Fault::Auth(_) => {
                 Problem::new(502, format!("the DNS service does not take the gateway's credentials: {detail}"))
@@ -155,7 +160,8 @@ impl From<Fault> for Problem {
             Fault::Unknown(_) => {
                 Problem::new(504, format!("the DNS service did not say whether it was done: {detail}"))
             }
-        }
+        };
+        Problem { fault: Some(kind), ..problem }
     }
 }
 

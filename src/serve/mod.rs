@@ -1,11 +1,13 @@
-//! `acmegw serve`: the gateway. From the outside inwards: [`door`], [`engine`], [`request`].
+//! `acmegw serve`: the gateway. From the outside inwards: [`lobby`], [`door`], [`engine`], [`request`].
 
 mod answer;
+mod crew;
 mod dialect;
 mod door;
 mod engine;
 mod framing;
 mod listen;
+mod lobby;
 mod privilege;
 mod reaper;
 mod request;
@@ -24,10 +26,11 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::account::{self, Account};
+use crate::account::{self, Accounts};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
+use crate::gate::alias::{self, Aliases};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
@@ -38,14 +41,22 @@ use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
+use lobby::Lobby;
 use privilege::Rights;
 use request::Gateway;
 use seats::{Capacity, LEAST_FILES, Seats};
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
-pub const SETTINGS: &[&[Setting]] =
-    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
+pub const SETTINGS: &[&[Setting]] = &[
+    privilege::SETTINGS,
+    listen::SETTINGS,
+    tls::SETTINGS,
+    auth::SETTINGS,
+    peer::SETTINGS,
+    access::SETTINGS,
+    alias::SETTINGS,
+];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -70,7 +81,8 @@ struct Plan {
     proxies: Proxies,
     auth: Auth,
     access: Access,
-    account: Account,
+    aliases: Aliases,
+    accounts: Accounts,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
     state: Option<PathBuf>,
@@ -100,7 +112,8 @@ impl Plan {
         let proxies = Proxies::read(config, mistakes);
         let auth = Auth::read(config, mistakes);
         let access = Access::read(config, mistakes);
-        let account = Account::read(config, mistakes, ledger.clone());
+        let accounts = Accounts::read(config, mistakes, &ledger);
+        let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
@@ -116,7 +129,8 @@ impl Plan {
             proxies: proxies?,
             auth: auth?,
             access: access?,
-            account: account?,
+            aliases: aliases?,
+            accounts: accounts?,
             ledger,
             state: state?,
             ttl: ttl?,
@@ -129,14 +143,7 @@ impl Plan {
             Some(file) => log::info!("configuration file {}", file.display()),
             None => log::info!("no configuration file"),
         }
-        let domains: Vec<_> = self.account.domains.iter().map(|name| name.as_str()).collect();
-        log::info!("provider {} for {}", self.account.row.name, domains.join(", "));
-        if self.account.row.experimental {
-            log::warn!(
-                "the provider {} is experimental: tested against a simulated service only",
-                self.account.row.name
-            );
-        }
+        self.accounts.report();
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
@@ -160,7 +167,7 @@ impl Plan {
             log::warn!("nobody is admitted by password: {mistake}");
         }
         self.access.readable().map_err(|mistake| Failure::Config(vec![mistake]))?;
-        self.account.check()
+        self.accounts.check()
     }
 
     fn serve(self) -> Result<(), Failure> {
@@ -171,7 +178,7 @@ impl Plan {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
         // Root's rights are good for the sockets, and for what Plan::read has read; for nothing after.
         let listeners = self.listen.bind()?;
-        self.account.bind()?;
+        self.accounts.bind()?;
         self.settle()?;
         self.open_ledger()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
@@ -180,9 +187,9 @@ impl Plan {
         if pair.is_none() && self.auth.takes_passwords() {
             refuse_clear_passwords(&addresses)?;
         }
-        self.account.start()?;
+        self.accounts.start()?;
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::ruled(self.account.domains.clone(), self.access);
+        let scope = Scope::ruled(self.accounts.domains(), self.access).delegating(self.aliases);
         let proxies = Arc::new(self.proxies);
         let gateway = Gateway {
             proxies: proxies.clone(),
@@ -190,13 +197,16 @@ impl Plan {
             scope,
             limits: Limits::default(),
             ledger: self.ledger,
-            account: self.account,
+            accounts: self.accounts,
         };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
         let engine = Engine::start(capacity.in_flight, forwarded, move |ask| handler.handle(ask))
             .map_err(|error| start_failed("the HTTP engine", &error))?;
-        spawn("reaper", move || reaper::reap(&gateway, self.ttl))?;
+        for account in 0..gateway.accounts.count() {
+            let gateway = gateway.clone();
+            spawn("reaper", move || reaper::reap(&gateway, account, self.ttl))?;
+        }
         let door = Door {
             tls: pair.as_ref().map(|pair| pair.config.clone()),
             engine,
@@ -208,10 +218,8 @@ impl Plan {
         };
         let door = Arc::new(door);
         announce(&addresses, pair.as_ref());
-        for listener in listeners {
-            let door = door.clone();
-            spawn("accept", move || door.attend(&listener))?;
-        }
+        let lobby = Lobby::new(door.clone(), listeners).map_err(|error| start_failed("the door", &error))?;
+        spawn("lobby", move || lobby.attend())?;
         if let Some(signal) = signals.forever().next() {
             farewell(&door, signal);
         }

@@ -9,7 +9,7 @@ use crate::challenge::Challenge;
 
 pub const ROW: Row = Row {
     name: "dehydrated",
-    form: "deploy_challenge|clean_challenge DOMAIN TOKEN VALUE [DOMAIN TOKEN VALUE …]",
+    form: "deploy_challenge|clean_challenge DOMAIN TOKEN VALUE [DOMAIN TOKEN VALUE ...]",
     explicit: false,
     read,
     #[cfg(test)]

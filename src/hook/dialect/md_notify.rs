@@ -7,7 +7,7 @@ use super::{Order, Row, Said, wrong_count};
 
 pub const ROW: Row = Row {
     name: "MDNotifyCmd",
-    form: "--as MDNotifyCmd DOMAIN…",
+    form: "--as MDNotifyCmd DOMAIN...",
     explicit: true,
     read,
     #[cfg(test)]
