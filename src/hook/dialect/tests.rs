@@ -70,8 +70,9 @@ pub fn told(challenge: &Challenge) -> String {
     let value = match challenge {
         Challenge::Setup { value, .. } | Challenge::Teardown { value: Some(value), .. } => value.as_str(),
         Challenge::Teardown { value: None, .. } => "all",
+        Challenge::Canary { .. } => panic!("no client asks for one"),
     };
-    format!("{} {} {value}", challenge.action(), challenge.domain())
+    format!("{} {} {value}", challenge.verb(), challenge.domain())
 }
 
 fn assert_means(example: &Example, client: Option<&Row>) {
