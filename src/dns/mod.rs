@@ -4,9 +4,11 @@
 //! the servers of others. To the rest of acmegw both speak in [`Name`]s and plain values.
 
 pub mod address;
+pub mod answer;
 pub mod client;
 #[cfg(test)]
 pub mod primary;
+pub mod request;
 pub mod server;
 mod stream;
 pub mod tsig;
