@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::account::{self, Account};
+use crate::account::{self, Accounts};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
@@ -70,7 +70,7 @@ struct Plan {
     proxies: Proxies,
     auth: Auth,
     access: Access,
-    account: Account,
+    accounts: Accounts,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
     state: Option<PathBuf>,
@@ -100,7 +100,7 @@ impl Plan {
         let proxies = Proxies::read(config, mistakes);
         let auth = Auth::read(config, mistakes);
         let access = Access::read(config, mistakes);
-        let account = Account::read(config, mistakes, ledger.clone());
+        let accounts = Accounts::read(config, mistakes, &ledger);
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
@@ -116,7 +116,7 @@ impl Plan {
             proxies: proxies?,
             auth: auth?,
             access: access?,
-            account: account?,
+            accounts: accounts?,
             ledger,
             state: state?,
             ttl: ttl?,
@@ -129,14 +129,7 @@ impl Plan {
             Some(file) => log::info!("configuration file {}", file.display()),
             None => log::info!("no configuration file"),
         }
-        let domains: Vec<_> = self.account.domains.iter().map(|name| name.as_str()).collect();
-        log::info!("provider {} for {}", self.account.row.name, domains.join(", "));
-        if self.account.row.experimental {
-            log::warn!(
-                "the provider {} is experimental: tested against a simulated service only",
-                self.account.row.name
-            );
-        }
+        self.accounts.report();
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
@@ -160,7 +153,7 @@ impl Plan {
             log::warn!("nobody is admitted by password: {mistake}");
         }
         self.access.readable().map_err(|mistake| Failure::Config(vec![mistake]))?;
-        self.account.check()
+        self.accounts.check()
     }
 
     fn serve(self) -> Result<(), Failure> {
@@ -171,7 +164,7 @@ impl Plan {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|error| start_failed("signals", &error))?;
         // Root's rights are good for the sockets, and for what Plan::read has read; for nothing after.
         let listeners = self.listen.bind()?;
-        self.account.bind()?;
+        self.accounts.bind()?;
         self.settle()?;
         self.open_ledger()?;
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
@@ -180,9 +173,9 @@ impl Plan {
         if pair.is_none() && self.auth.takes_passwords() {
             refuse_clear_passwords(&addresses)?;
         }
-        self.account.start()?;
+        self.accounts.start()?;
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::ruled(self.account.domains.clone(), self.access);
+        let scope = Scope::ruled(self.accounts.domains(), self.access);
         let proxies = Arc::new(self.proxies);
         let gateway = Gateway {
             proxies: proxies.clone(),
@@ -190,13 +183,16 @@ impl Plan {
             scope,
             limits: Limits::default(),
             ledger: self.ledger,
-            account: self.account,
+            accounts: self.accounts,
         };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
         let engine = Engine::start(capacity.in_flight, forwarded, move |ask| handler.handle(ask))
             .map_err(|error| start_failed("the HTTP engine", &error))?;
-        spawn("reaper", move || reaper::reap(&gateway, self.ttl))?;
+        for account in 0..gateway.accounts.count() {
+            let gateway = gateway.clone();
+            spawn("reaper", move || reaper::reap(&gateway, account, self.ttl))?;
+        }
         let door = Door {
             tls: pair.as_ref().map(|pair| pair.config.clone()),
             engine,
