@@ -81,9 +81,12 @@ mod tests {
 
     #[test]
     fn addresses_that_are_none_of_the_internet_are_asked_only_where_they_are_listed() {
-        let (open, listed) = (Gate::default(), Gate::new(vec![network("127.0.0.0/8").unwrap(), network("fd00::/8").unwrap()]));
+        let (open, listed) =
+            (Gate::default(), Gate::new(vec![network("127.0.0.0/8").unwrap(), network("fd00::/8").unwrap()]));
         let lets = |gate: &Gate, text: &str| gate.lets(text.parse().unwrap());
-        for global in ["192.0.9.1", "8.8.8.8", "100.128.0.1", "172.32.0.1", "2001:500:2::c", "2a00::53", "64:ff9b::808:808"] {
+        for global in
+            ["192.0.9.1", "8.8.8.8", "100.128.0.1", "172.32.0.1", "2001:500:2::c", "2a00::53", "64:ff9b::808:808"]
+        {
             assert!(lets(&open, global), "{global}");
         }
         for (inner, now) in [

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use super::judge::{Said, Testimony};
 use super::servers::{Finder, Found, PATIENCE, Server};
+use crate::challenge::Name;
 use crate::deadline::Deadline;
 use crate::dns::answer::Answer;
 use crate::dns::client::{Client, NoAnswer};
 use crate::dns::{Rcode, Rtype};
-use crate::challenge::Name;
 
 impl Finder {
     /// What each server says is at the name.

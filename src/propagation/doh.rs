@@ -85,12 +85,17 @@ impl Doh {
         Doh { resolvers, places }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.resolvers.is_empty()
+    }
+
     /// What each resolver says is at the name, and how long one that said "nothing" will go on saying so.
     pub fn look(&self, name: &Name, deadline: Deadline) -> (Vec<Testimony>, Option<Duration>) {
         let asked = name.clone();
         let job = move |(_, resolver): &(usize, Resolver)| resolver.ask(&asked, deadline);
         let unasked = |_| Said::Nothing("too many questions at once".to_string());
-        let mut said: BTreeMap<usize, Said> = (0..self.resolvers.len()).map(|number| (number, unasked(number))).collect();
+        let mut said: BTreeMap<usize, Said> =
+            (0..self.resolvers.len()).map(|number| (number, unasked(number))).collect();
         let mut wait = None;
         let numbered = self.resolvers.iter().cloned().enumerate().collect();
         self.places.side_by_side(numbered, deadline, job, |(number, _), answer| {

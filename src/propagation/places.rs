@@ -38,8 +38,11 @@ impl Places {
     {
         let (job, (sender, receiver)) = (Arc::new(job), mpsc::channel());
         // What has come already is handed on while others wait for their place.
-        let mut hand_on = |all: &mut dyn Iterator<Item = (K, Option<T>)>| {
-            all.try_for_each(|(item, result)| heard(item, result))
+        let mut hand_on = |all: &mut dyn Iterator<Item = (K, Option<T>)>| -> ControlFlow<()> {
+            for (item, result) in all {
+                heard(item, result)?;
+            }
+            ControlFlow::Continue(())
         };
         for item in items {
             let Some(place) = self.take(deadline) else {
@@ -47,7 +50,7 @@ impl Places {
                 continue;
             };
             let (job, reply) = (job.clone(), sender.clone());
-            // A thread that cannot be had loses its item too; the map of who was asked knows it.
+            // A thread that cannot be had takes its item with it: who was asked is known to the caller.
             let run = move || {
                 let result = job(&item);
                 drop(place);
@@ -122,10 +125,15 @@ mod tests {
         let _taken = places.take(soon()).unwrap();
         let short = Deadline::after(Duration::from_millis(20));
         let mut heard = Vec::new();
-        places.side_by_side(vec![1], short, |_| (), |number, result| {
-            heard.push((number, result));
-            ControlFlow::Continue(())
-        });
+        places.side_by_side(
+            vec![1],
+            short,
+            |_| (),
+            |number, result| {
+                heard.push((number, result));
+                ControlFlow::Continue(())
+            },
+        );
         assert_eq!(heard, [(1, None)]);
     }
 
@@ -134,7 +142,11 @@ mod tests {
         let places = Places::new(8);
         let (sender, receiver) = mpsc::channel::<()>();
         let receiver = Mutex::new(receiver);
-        let job = move |slow: &bool| if *slow { drop(receiver.lock().unwrap().recv()) };
+        let job = move |slow: &bool| {
+            if *slow {
+                drop(receiver.lock().unwrap().recv())
+            }
+        };
         let mut heard = Vec::new();
         places.side_by_side(vec![true, false], soon(), job, |slow, _| {
             heard.push(slow);

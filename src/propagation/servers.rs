@@ -161,7 +161,12 @@ impl Finder {
         Ok(match word {
             Word::Alias(target) => Step::Alias(target),
             Word::In(zone) => {
-                let answer = Client::new((self.reach)(server.address), None).ask(&zone, Rtype::NS, false, deadline.at_most(PATIENCE));
+                let answer = Client::new((self.reach)(server.address), None).ask(
+                    &zone,
+                    Rtype::NS,
+                    false,
+                    deadline.at_most(PATIENCE),
+                );
                 let names = answer.map(|answer| answer.servers(&zone)).unwrap_or_default();
                 match zone == found.zone || names.is_empty() {
                     true => Step::Here(names),
@@ -178,7 +183,14 @@ impl Finder {
     }
 
     /// The addresses of name servers, of both families.
-    fn addressed(&self, name: &Name, zone: &Name, mut names: Vec<Name>, glue: &[(Name, IpAddr)], deadline: Deadline) -> Found {
+    fn addressed(
+        &self,
+        name: &Name,
+        zone: &Name,
+        mut names: Vec<Name>,
+        glue: &[(Name, IpAddr)],
+        deadline: Deadline,
+    ) -> Found {
         let mut notes = Vec::new();
         names.sort();
         names.dedup();
@@ -192,7 +204,9 @@ impl Finder {
         let unknown = names.iter().filter(|name| all.iter().all(|server| server.name != **name));
         let questions = unknown.flat_map(|name| [(name.clone(), Rtype::A), (name.clone(), Rtype::AAAA)]).collect();
         let resolvers = self.resolvers.clone();
-        let job = move |(name, rtype): &(Name, Rtype)| resolvers.ask(name, *rtype, deadline).map(|answer| answer.addresses(name));
+        let job = move |(name, rtype): &(Name, Rtype)| {
+            resolvers.ask(name, *rtype, deadline).map(|answer| answer.addresses(name))
+        };
         self.places.side_by_side(questions, deadline, job, |(name, _), addresses| {
             let addresses = addresses.unwrap_or(Ok(Vec::new())).unwrap_or_default();
             all.extend(addresses.into_iter().map(|address| Server { name: name.clone(), address }));
@@ -216,7 +230,8 @@ impl Found {
         }
         if self.servers.len() > ADDRESSES {
             let count = self.servers.len();
-            self.notes.push(format!("{} has name servers at {count} addresses, of which {ADDRESSES} are asked", self.zone));
+            self.notes
+                .push(format!("{} has name servers at {count} addresses, of which {ADDRESSES} are asked", self.zone));
         }
         self.servers.truncate(ADDRESSES);
         self.barred.truncate(ADDRESSES);
@@ -224,7 +239,8 @@ impl Found {
 
     /// Nobody answered who knows the zone.
     fn nobody(&self, said: &[String]) -> NotFound {
-        let barred = self.barred.iter().map(|server| format!("{server}: not asked, since PROPAGATION_NETS does not list it"));
+        let barred =
+            self.barred.iter().map(|server| format!("{server}: not asked, since PROPAGATION_NETS does not list it"));
         let all: Vec<_> = said.iter().cloned().chain(barred).chain(self.notes.clone()).collect();
         NotFound::Unknown(format!("no name server of {} says what is at {} ({})", self.zone, self.name, all.join("; ")))
     }
@@ -249,7 +265,9 @@ fn word(found: &Found, answer: Option<Result<Answer, NoAnswer>>) -> Result<Word,
             false => Err(format!("answers for {zone} and not for {}", found.zone)),
         };
     }
-    let referral = answer.referral(&found.name).filter(|referral| referral.zone.is_within(&found.zone) && referral.zone != found.zone);
+    let referral = answer
+        .referral(&found.name)
+        .filter(|referral| referral.zone.is_within(&found.zone) && referral.zone != found.zone);
     match referral {
         Some(referral) => Ok(Word::Referral { zone: referral.zone, servers: referral.servers, glue: referral.glue }),
         None if answer.rcode() == Rcode::NOERROR => Err("it is not authoritative".to_string()),
