@@ -33,6 +33,12 @@ impl Answer {
         Answer { status, headers: vec![("Content-Type".to_string(), content_type.to_string())], body }
     }
 
+    /// With these headers besides.
+    pub fn with(mut self, headers: &[(&'static str, String)]) -> Answer {
+        self.headers.extend(headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
+        self
+    }
+
     /// As it goes over the wire, at the end of a connection that has had its one request.
     pub fn to_http(&self, number: &str) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
@@ -72,9 +78,8 @@ impl Problem {
             "detail": self.detail,
             "request": number,
         });
-        let mut answer = Answer::new(self.status, "application/problem+json", document.to_string().into_bytes());
-        answer.headers.extend(self.headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
-        answer
+        let body = document.to_string().into_bytes();
+        Answer::new(self.status, "application/problem+json", body).with(&self.headers)
     }
 }
 
@@ -90,9 +95,10 @@ impl From<Denied> for Problem {
         match denied {
             // 401 is about who asks, 403 about what is asked for.
             Denied::Host(_) => challenge(format!("{detail} of the gateway")),
-            Denied::NoPassword => {
-                challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS"))
-            }
+            Denied::NoPassword => challenge(format!(
+                "{detail}: give them to the client (API_USER and API_PASSWD of acmegw hook), or ask for an entry in \
+                     ALLOWED_HOSTS"
+            )),
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
             Denied::TooManyFailures { wait, .. } => {
@@ -113,13 +119,7 @@ fn challenge(detail: String) -> Problem {
 
 impl From<OutOfScope> for Problem {
     fn from(out: OutOfScope) -> Problem {
-        let detail = match out {
-            OutOfScope::Domains(name) => format!(
-                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
-            ),
-            OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
-        };
-        Problem::new(403, detail)
+        Problem::new(403, out.to_string())
     }
 }
 

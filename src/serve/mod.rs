@@ -28,6 +28,7 @@ use crate::account::{self, Accounts};
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
+use crate::gate::alias::{self, Aliases};
 use crate::gate::auth::{self, Auth};
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
@@ -44,8 +45,15 @@ use seats::{Capacity, LEAST_FILES, Seats};
 use tls::{Pair, Tls};
 
 /// The settings of the gateway's own parts; those of accounts and providers are theirs.
-pub const SETTINGS: &[&[Setting]] =
-    &[privilege::SETTINGS, listen::SETTINGS, tls::SETTINGS, auth::SETTINGS, peer::SETTINGS, access::SETTINGS];
+pub const SETTINGS: &[&[Setting]] = &[
+    privilege::SETTINGS,
+    listen::SETTINGS,
+    tls::SETTINGS,
+    auth::SETTINGS,
+    peer::SETTINGS,
+    access::SETTINGS,
+    alias::SETTINGS,
+];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
 const STACK: usize = 256 * 1024;
@@ -70,6 +78,7 @@ struct Plan {
     proxies: Proxies,
     auth: Auth,
     access: Access,
+    aliases: Aliases,
     accounts: Accounts,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
@@ -101,6 +110,7 @@ impl Plan {
         let auth = Auth::read(config, mistakes);
         let access = Access::read(config, mistakes);
         let accounts = Accounts::read(config, mistakes, &ledger);
+        let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
@@ -116,6 +126,7 @@ impl Plan {
             proxies: proxies?,
             auth: auth?,
             access: access?,
+            aliases: aliases?,
             accounts: accounts?,
             ledger,
             state: state?,
@@ -175,7 +186,7 @@ impl Plan {
         }
         self.accounts.start()?;
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::ruled(self.accounts.domains(), self.access);
+        let scope = Scope::ruled(self.accounts.domains(), self.access).delegating(self.aliases);
         let proxies = Arc::new(self.proxies);
         let gateway = Gateway {
             proxies: proxies.clone(),

@@ -1,6 +1,7 @@
 //! The languages that clients speak. Each is one file that turns a request into a [`Challenge`],
 //! its success and its errors into answers, and one row in [`DIALECTS`].
 
+mod httpreq;
 mod json;
 mod native;
 #[cfg(test)]
@@ -9,8 +10,14 @@ mod properties;
 use std::time::Duration;
 
 use crate::challenge::{Challenge, Name};
+use crate::deadline::Deadline;
+use crate::gate::auth::Caller;
+use crate::gate::scope::{Grant, OutOfScope, Scope};
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::Ask;
+
+/// A door of [`Scope`]'s for clients.
+type Door = fn(&Scope, &Caller, &Name, Deadline) -> Result<Grant, OutOfScope>;
 
 /// A row of the table.
 pub struct Dialect {
@@ -21,6 +28,8 @@ pub struct Dialect {
     /// How long its clients wait for an answer.
     patience: Duration,
     pub read: fn(&Ask) -> Result<Challenge, Problem>,
+    /// What its names are: domains, or the owner names of records.
+    pub door: Door,
     /// What was carried out, as its client wants to hear it: some want back what they sent.
     pub answer: fn(&Challenge, &Ask) -> Answer,
     /// Any error, once the path has decided for the dialect: who is not admitted hears it like this too.
@@ -28,7 +37,7 @@ pub struct Dialect {
 }
 
 /// All dialects; the native one, which takes every path, is the last.
-const DIALECTS: &[Dialect] = &[native::DIALECT];
+const DIALECTS: &[Dialect] = &[httpreq::DIALECT, native::DIALECT];
 
 /// The paths that are no dialect's, whatever they end with.
 const HEALTH: &str = "/health";
