@@ -10,6 +10,8 @@ pub mod client;
 pub mod primary;
 pub mod request;
 pub mod server;
+#[cfg(test)]
+pub mod stand_in;
 mod stream;
 pub mod tsig;
 

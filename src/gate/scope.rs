@@ -166,6 +166,10 @@ impl Grant {
         &self.caller
     }
 
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     pub fn setup(&self, value: Value) -> Permit {
         Permit { grant: self.clone(), action: Action::Setup, value, recall: false }
     }

@@ -6,6 +6,7 @@
 //! one (RFC 2308). The zone is the owner of the SOA that holds the name, so that a challenge name
 //! which is delegated by itself is found too.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::ControlFlow;
@@ -109,8 +110,10 @@ impl Finder {
                 Step::Alias(target) => return Ok(Err(target)),
                 Step::Below(below) => found = below,
                 Step::Here(names) => {
-                    let known = |name: &Name| found.servers.iter().chain(&found.barred).any(|one| one.name == *name);
-                    let new: Vec<_> = names.into_iter().filter(|name| !known(name)).collect();
+                    let all = || found.servers.iter().chain(&found.barred).map(|server| &server.name);
+                    let known = all().collect::<BTreeSet<_>>().len();
+                    let new = names.into_iter().filter(|name| all().all(|one| one != name));
+                    let new: Vec<_> = new.take(NAMES.saturating_sub(known)).collect();
                     if !new.is_empty() {
                         let more = self.addressed(&found.name, &found.zone, new, &[], deadline);
                         found.servers.extend(more.servers);
