@@ -149,4 +149,6 @@ fn addresses_in<'a>(section: impl Fn() -> Option<RecordSection<'a, Vec<u8>>>) ->
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -75,6 +75,9 @@ fn embedded(high: u16, low: u16) -> Ipv4Addr {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::gate::network;

@@ -13,6 +13,8 @@ mod judge;
 mod places;
 mod resolvers;
 mod servers;
+#[cfg(test)]
+mod stand_in;
 mod ways;
 
 use std::net::SocketAddr;
