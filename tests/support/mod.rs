@@ -2,6 +2,8 @@
 
 #[allow(dead_code, reason = "other tests use the rest of it")]
 pub mod openprovider;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod resolver;
 #[path = "../../src/scratch.rs"]
 mod scratch;
 pub mod tls;
