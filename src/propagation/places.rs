@@ -144,7 +144,7 @@ mod tests {
         let receiver = Mutex::new(receiver);
         let job = move |slow: &bool| {
             if *slow {
-                drop(receiver.lock().unwrap().recv())
+                let _ = receiver.lock().unwrap().recv();
             }
         };
         let mut heard = Vec::new();
