@@ -14,8 +14,8 @@ pub fn serve() -> Vec<Setting> {
     let mut all =
         [config::SETTINGS, LOG, &own, users::SETTINGS, state::SETTINGS, account::SETTINGS, propagation::SETTINGS]
             .concat();
-    // Providers share names with each other (proxies), and each row says what it needs.
-    let needed = PROVIDERS.iter().flat_map(|row| row.settings).chain(http::SETTINGS);
+    // Providers share names with each other and with DoH (proxies), and each row says what it needs.
+    let needed = PROVIDERS.iter().flat_map(|row| row.settings()).chain(http::SETTINGS);
     for setting in needed {
         if all.iter().all(|one| one.name != setting.name) {
             all.push(*setting);
