@@ -8,6 +8,8 @@ pub mod openprovider;
 pub mod resolver;
 #[path = "../../src/scratch.rs"]
 mod scratch;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod simulator;
 pub mod tls;
 
 use std::collections::HashMap;
