@@ -40,6 +40,8 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// acme.sh: and python:, by the scripts that are shipped.
+    mod scripts;
     /// Guessing passwords.
     mod throttle;
 }

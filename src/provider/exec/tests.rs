@@ -31,7 +31,18 @@ fn apply(provider: &dyn Provider, permit: Permit, deadline: Deadline) -> Result<
 }
 
 fn exec(program: PathBuf) -> Exec {
-    Exec { program, setting: "DNSAPI_PROGRAM".to_string(), open: Vec::new(), secret: Vec::new() }
+    Exec {
+        service: program.display().to_string(),
+        program,
+        setting: "DNSAPI_PROGRAM".to_string(),
+        trusted: Vec::new(),
+        open: Vec::new(),
+        secret: Vec::new(),
+        input: None,
+        blotted: None,
+        home: None,
+        warnings: Vec::new(),
+    }
 }
 
 /// Runs a script once, with the password `hunter2!`.
@@ -43,7 +54,7 @@ fn setup(scratch: &Scratch, script: &str, deadline: Deadline) -> Result<Receipt,
 
 /// Builds the provider from a dotenv file and an environment.
 fn build(dotenv: &Path, environment: &[(&str, &str)]) -> Result<Box<dyn Provider>, String> {
-    let known = [SETTINGS, crate::http::SETTINGS].concat();
+    let known = [crate::account::SETTINGS, SETTINGS, crate::http::SETTINGS].concat();
     let variable = |name: &str| {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.to_string())
