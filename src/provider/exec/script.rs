@@ -76,7 +76,7 @@ fn is_identifier(text: &str) -> bool {
 pub(super) fn shipped(config: &Config, name: &str) -> PathBuf {
     let beside = || {
         let program = std::env::current_exe().ok()?;
-        Some(program.parent()?.join(BESIDE).join(name).canonicalize().ok()?)
+        program.parent()?.join(BESIDE).join(name).canonicalize().ok()
     };
     let usual = || Path::new(USUAL).join(name);
     config.path("DNSAPI_PROGRAM").unwrap_or_else(|| beside().unwrap_or_else(usual))
