@@ -271,6 +271,8 @@ pub(in crate::provider) fn fixture() -> Fixture {
         zones: &[],
         foreign: 300,
         troubles: &[Trouble::Silence, Trouble::DoneUnanswered],
+        settings: &[],
+        recorded: "",
     }
 }
 
@@ -323,4 +325,29 @@ impl Stand for Store {
         self.0.file("before", before);
         self.0.file("after", after);
     }
+}
+
+/// Scripts write credentials into their home.
+#[test]
+fn its_home_goes_with_it_also_if_it_was_killed() {
+    for patience in [1, 10, 60] {
+        let scratch = Scratch::new();
+        let script = format!("echo \"$HOME_OF_IT\" >'{}/home'; sleep 600\n", scratch.path().display());
+        let exec = Exec { home: Some("HOME_OF_IT"), ..exec(scratch.program("program", &script)) };
+        let fault = apply(&exec, grant().setup(value()), Deadline::after(Duration::from_secs(patience))).unwrap_err();
+        assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
+        if let Ok(home) = std::fs::read_to_string(scratch.path().join("home"))
+            && home.ends_with('\n')
+        {
+            assert!(home.contains("acmegw-home-") && !Path::new(home.trim()).exists(), "{home}");
+            return;
+        }
+    }
+    panic!("the program did not start within a minute");
+}
+
+#[test]
+fn status_75_says_that_nobody_knows() {
+    let fault = setup(&Scratch::new(), "echo perhaps >&2; exit 75\n", Deadline::after(LONG)).unwrap_err();
+    assert!(matches!(&fault, Fault::Unknown(text) if text.ends_with(": perhaps")), "{fault:?}");
 }
