@@ -11,7 +11,7 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
 
-.PHONY: all demo test unit fuzz torture lint e2e install clean
+.PHONY: all demo test unit fuzz torture bench lint e2e install clean
 
 all:
 	$(CARGO) rustc --release --locked --bin acmegw -- $(STATIC)
@@ -35,6 +35,10 @@ unit:
 # The gateway under attack, on loopback, for about three minutes; prints what held.
 torture:
 	$(CARGO) test --locked --release --test torture
+
+# What a request costs, as a ratio to a baseline that is measured in the same run; for about a minute.
+bench:
+	$(CARGO) test --locked --release --test bench
 
 # The property tests of make unit on ever new inputs, FUZZ_SECONDS each. What is found says with
 # which FUZZ_SEED it comes back.
