@@ -18,9 +18,17 @@ pub struct Invocation {
 }
 
 pub enum Tool {
-    Serve { configtest: bool, called: Option<PathBuf> },
-    Hook { configtest: bool, words: Vec<OsString> },
+    Serve {
+        configtest: bool,
+        called: Option<PathBuf>,
+    },
+    Hook {
+        configtest: bool,
+        words: Vec<OsString>,
+    },
     Passwd(passwd::Call),
+    /// All providers, or this one.
+    Providers(Option<String>),
 }
 
 /// The names by which a link decides what is meant (multi-call), the predecessor's included.
@@ -97,7 +105,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
     }
     let mut matches = command().try_get_matches_from(words)?;
     let (name, mut matches) = matches.remove_subcommand().expect("clap asks for a subcommand");
-    let dotenv = matches.remove_one("dotenv");
+    // providers reads no configuration.
+    let dotenv = matches.try_remove_one("dotenv").ok().flatten();
     let settings = if name == "serve" { settings(&matches) } else { Vec::new() };
     let tool = match name.as_str() {
         "serve" => Tool::Serve { configtest: matches.get_flag("configtest"), called: predecessors_folder(&called) },
@@ -105,6 +114,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
             configtest: matches.get_flag("configtest"),
             words: matches.remove_many("words").unwrap_or_default().collect(),
         },
+        "providers" => Tool::Providers(matches.remove_one("name")),
         _ => Tool::Passwd(passwd(&mut matches)),
     };
     Ok(Invocation { dotenv, settings, tool })
@@ -151,13 +161,16 @@ pub fn command() -> Command {
     let serve = serve.after_long_help(names(&settings::serve()));
     let hook = hook.after_long_help(names(&settings::hook()));
     let passwd = passwd.after_long_help(names(&settings::passwd()));
+    let providers = Command::new("providers")
+        .about("The DNS services that the gateway can use, and what each needs")
+        .arg(Arg::new("name").value_name("NAME").help("One of them, in full"));
     Command::new("acmegw")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Web servers get their ACME dns-01 certificates without the credentials of the DNS account")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve, hook, passwd])
+        .subcommands([serve, hook, passwd, providers])
 }
 
 const ACTIONS: [(&str, passwd::Action); 5] = [
@@ -232,6 +245,7 @@ mod tests {
                 Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
                 Tool::Hook { .. } => *tool == "hook",
                 Tool::Passwd(_) => *tool == "passwd",
+                Tool::Providers(_) => false,
             };
             assert!(is_right, "{name}");
         }

@@ -38,7 +38,7 @@ pub mod sys;
 pub mod users;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -83,7 +83,18 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
             serve::run(serve::Call { configtest, called }, &config, mistakes)
         }
         Tool::Hook { configtest, words } => hook::run(hook::Call { words, configtest }, load("acmegw-hook.conf", None)),
+        Tool::Providers(name) => print(&provider::list::list(name.as_deref())?),
         Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),
+    }
+}
+
+/// Whoever reads no further than the first lines (head) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 
