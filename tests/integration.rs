@@ -14,6 +14,8 @@ mod cases {
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
+    /// Each ACME client's words, and the manual's section for it.
+    mod clients;
     /// Many clients at once: nothing is lost, nothing is left.
     mod concurrency;
     /// What is refused at start, with file, line and remedy; which source wins.
@@ -40,6 +42,8 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// Whether what was set is visible: the resource, and who is told.
+    mod propagation;
     /// Guessing passwords.
     mod throttle;
 }

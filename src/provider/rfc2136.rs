@@ -8,7 +8,8 @@ use crate::challenge::Name;
 use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
 use crate::dns::address::Address;
-use crate::dns::client::{Answer, Client, NoAnswer};
+use crate::dns::answer::Answer;
+use crate::dns::client::{Client, NoAnswer};
 use crate::dns::tsig::{ALGORITHMS, Key};
 use crate::dns::{Rcode, Rtype};
 use crate::fault::Fault;
@@ -128,7 +129,7 @@ enum Untold {
 
 impl Provider for Rfc2136 {
     fn zone(&self, owner: &Name, deadline: Deadline) -> Result<Zone, Fault> {
-        let zone = |name| Zone { service: self.server.to_string(), name: Some(name) };
+        let zone = |name| Zone { service: self.server.to_string(), name: Some(name), key: String::new() };
         // Upwards, because a CNAME by wildcard in answer to the full name shows no SOA of ours.
         for name in owner.upwards() {
             let answer = self.with_server(deadline, |client| client.ask(&name, Rtype::SOA, false, deadline));

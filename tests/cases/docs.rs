@@ -180,7 +180,7 @@ fn each_documented_link_is_the_tool_that_the_manual_says() {
         let called = ["/usr/local/bin/".to_string() + name, word.to_string()].map(OsString::from);
         let is = match cli::parse(called.into_iter()).unwrap().tool {
             Tool::Serve { .. } => "serve",
-            Tool::Hook { .. } => "hook",
+            Tool::Hook(_) => "hook",
             Tool::Passwd(_) => "passwd",
             Tool::Providers(_) => "providers",
         };
@@ -357,4 +357,12 @@ fn each_test_that_security_md_names_exists() {
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(&path).unwrap() }).collect()
+}
+
+/// The default waits blindly, as it always did; whoever begins anew need not.
+#[test]
+fn each_example_of_the_gateway_has_records_looked_for() {
+    for name in examples(&Scratch::new(), "dotenv.") {
+        assert!(text(&format!("scripts/{name}")).lines().any(|line| line == "PROPAGATION = auto"), "{name}");
+    }
 }
