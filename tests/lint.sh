@@ -19,6 +19,12 @@ for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example tests/*.sh tes
     sh -n "$script" || status=1
 done
 
+# What a merge left undecided is text to every other checker.
+if grep -rnE '^(<<<<<<<|>>>>>>>) ' ./*.md Makefile Cargo.toml examples man scripts src tests; then
+    echo "lint: a merge was left undecided there" >&2
+    status=1
+fi
+
 if command -v mandoc >/dev/null; then
     mandoc -Tlint -Wwarning man/*.[578] || status=1
 else
