@@ -273,6 +273,7 @@ pub(in crate::provider) fn fixture() -> Fixture {
         troubles: &[Trouble::Silence, Trouble::DoneUnanswered],
         settings: &[],
         recorded: "",
+        files: None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod credentials;
 pub mod judge;
+pub mod oauth;
 pub mod records;
 pub mod session;
 pub mod sets;
