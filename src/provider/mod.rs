@@ -28,6 +28,8 @@ pub mod openprovider;
 pub mod powerdns;
 pub mod rest;
 pub mod rfc2136;
+#[cfg(test)]
+mod rows;
 
 /// One DNS account at a service.
 ///
