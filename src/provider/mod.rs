@@ -73,7 +73,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// A zone at a service; what is changed in it one after another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     /// The service's address: two accounts of one service may edit one zone.
     pub service: String,
