@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod acmedns;
 pub mod challenge;
 pub mod cli;
 pub mod clock;
