@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
 /// The label under which RFC 8555 section 8.4 looks for the TXT record.
 pub const LABEL: &str = "_acme-challenge";
 
@@ -143,16 +146,31 @@ pub struct Value(String);
 
 impl Value {
     pub fn parse(text: &str) -> Result<Value, ValueError> {
-        let base64url = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if text.len() != 43 || !text.bytes().all(base64url) {
+        if text.len() != 43 || !text.bytes().all(is_base64url_digit) {
             return Err(ValueError);
         }
         Ok(Value(text.to_string()))
     }
 
+    /// The value for a key authorization, which the RAW modes of clients send instead:
+    /// `TOKEN.THUMBPRINT`, both base64url, the thumbprint a SHA-256 (RFC 8555 sections 8.1 and 8.4).
+    pub fn of_key_authorization(text: &str, token: &str) -> Result<Value, KeyAuthorizationError> {
+        let thumbprint = text.strip_prefix(token).and_then(|rest| rest.strip_prefix('.'));
+        let is_digest = |text| Value::parse(text).is_ok();
+        if token.is_empty() || !token.bytes().all(is_base64url_digit) || !thumbprint.is_some_and(is_digest) {
+            return Err(KeyAuthorizationError);
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        Ok(Value(BASE64_URL_SAFE_NO_PAD.encode(digest)))
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_base64url_digit(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_'
 }
 
 impl fmt::Display for Value {
@@ -174,6 +192,16 @@ pub struct ValueError;
 impl fmt::Display for ValueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("not exactly 43 characters of base64url (A-Z a-z 0-9 - _)")
+    }
+}
+
+/// Why a text is not the key authorization for its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyAuthorizationError;
+
+impl fmt::Display for KeyAuthorizationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the token, a dot and 43 characters of base64url")
     }
 }
 
@@ -226,72 +254,4 @@ impl Challenge {
 mod properties;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_names_are_checked_and_normalised() {
-        assert_eq!(Name::host("WWW.Example.COM.").unwrap().as_str(), "www.example.com");
-        assert_eq!(Name::domain("_ACME-challenge.example.com").unwrap().as_str(), "example.com");
-        let long_label = "a".repeat(64);
-        let long_name = format!("{}.com", "a.".repeat(125));
-        for bad in [
-            "",
-            ".",
-            "a..b",
-            ".a",
-            "*.example.com",
-            "-a.com",
-            "a-.com",
-            "192.0.2.1",
-            "a.123",
-            "[::1]",
-            "::1",
-            "exämple.com",
-            "a b.com",
-            "a\n.com",
-            "a/b.com",
-            "_dmarc.example.com",
-            "example.com..",
-            &long_label,
-            &long_name,
-            "_acme-challenge._acme-challenge.example.com",
-            "_acme-challenge.*.example.com",
-        ] {
-            assert!(Name::domain(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn the_longest_domain_leaves_room_for_the_challenge_label() {
-        let fits = format!("{}{}", "a.".repeat(117), "abc");
-        assert_eq!(fits.len(), 237);
-        assert_eq!(Name::host(&fits).unwrap().challenge().as_str().len(), NAME_LIMIT);
-        assert!(Name::host(&format!("b{fits}")).is_err());
-    }
-
-    #[test]
-    fn within_is_judged_on_label_boundaries() {
-        let parent = Name::host("example.com").unwrap();
-        let within = |text: &str| Name::host(text).unwrap().is_within(&parent);
-        assert!(within("example.com") && within("a.b.example.com"));
-        assert!(!within("evilexample.com") && !within("com") && !within("example.com.org"));
-        assert_eq!(Name::host("a.b.example.com").unwrap().relative_to(&parent), Some("a.b"));
-        assert_eq!(parent.relative_to(&parent), Some(""));
-    }
-
-    #[test]
-    fn upwards_ends_at_the_top() {
-        let names: Vec<_> = Name::host("a.b.c").unwrap().upwards().map(|n| n.to_string()).collect();
-        assert_eq!(names, ["a.b.c", "b.c", "c"]);
-    }
-
-    #[test]
-    fn values_are_43_characters_of_base64url() {
-        let good = "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD_";
-        assert!(Value::parse(good).is_ok());
-        for bad in ["", &good[1..], &format!("{good}a"), &good.replace('w', "="), &good.replace('w', "ä")[..43]] {
-            assert!(Value::parse(bad).is_err(), "{bad:?}");
-        }
-    }
-}
+mod tests;

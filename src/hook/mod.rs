@@ -10,19 +10,17 @@ pub mod dialect;
 mod gateway;
 mod logfile;
 mod settings;
+mod settle;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
 
-use crate::challenge::{Action, Challenge};
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
 use crate::sys;
-use dialect::Order;
+use dialect::{Change, Order};
 use gateway::{Gateway, Patience};
 use logfile::Logfile;
 use settings::Settings;
@@ -57,35 +55,32 @@ fn logfile_path(config: &Result<(Config, Mistakes), Failure>) -> Option<PathBuf>
 }
 
 fn obey(words: &[OsString], config: Result<(Config, Mistakes), Failure>, log: &Logfile) -> Result<(), Failure> {
-    match dialect::read(words)? {
-        Order::Change(challenges) => change(&challenges, config, log)?,
+    // What is no UTF-8 is no domain and no value: its reader says so.
+    let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    match dialect::read(words, &environment)? {
+        Order::Change(wanted) => change(&wanted, config, log)?,
         Order::Event(text) => log.note(format_args!("event {}", Foreign(&text))),
         Order::Unknown(verb) => log.warn(format_args!("nothing is done for '{}', which is not known", Foreign(&verb))),
     }
     Ok(())
 }
 
-fn change(challenges: &[Challenge], config: Result<(Config, Mistakes), Failure>, log: &Logfile) -> Result<(), Failure> {
+fn change(change: &Change, config: Result<(Config, Mistakes), Failure>, log: &Logfile) -> Result<(), Failure> {
+    if let Some(marker) = &change.marker {
+        // Whoever does not listen does not need it.
+        let _ = writeln!(io::stdout(), "{marker}");
+    }
     let (config, mut mistakes) = config?;
     let settings = Settings::read(&config, &mut mistakes);
     let Settings { address, delay } = mistakes.finish(settings)?;
     let gateway = Gateway::new(address, log);
-    for challenge in challenges {
+    for challenge in &change.challenges {
         let answer = gateway.change(challenge, Patience::default())?;
         let request = answer::request(&answer);
         log.note(format_args!("{} {}: done{request}", challenge.action(), challenge.domain()));
     }
-    if let Some(delay) = settling(challenges, delay) {
-        log.note(format_args!("waiting {} seconds until the record is seen everywhere (DNS_DELAY)", delay.as_secs()));
-        thread::sleep(delay);
-    }
+    settle::settle(change, delay, log);
     Ok(())
-}
-
-/// How long to wait before the CA may look: only for what was set.
-fn settling(challenges: &[Challenge], delay: Duration) -> Option<Duration> {
-    let set = challenges.iter().any(|challenge| challenge.action() == Action::Setup);
-    Some(delay).filter(|delay| set && !delay.is_zero())
 }
 
 #[cfg(test)]

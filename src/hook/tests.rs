@@ -5,9 +5,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use super::*;
-use crate::challenge::{Name, Value};
+use crate::challenge::{Challenge, Name, Value};
 use crate::config::Search;
 use crate::deadline::Deadline;
 use crate::http::pin_of;
@@ -225,16 +226,6 @@ fn a_refusal_of_tls_is_not_asked_again() {
     let patience = Patience { total: Duration::from_secs(1), ..PATIENT };
     let said = ask(&[("API_URI", &uri)], patience).unwrap_err();
     assert!(said.contains("set API_PIN to") && !said.contains("asked"), "{said}");
-}
-
-#[test]
-fn only_a_setup_is_waited_for() {
-    let (delay, domain) = (Duration::from_secs(300), Name::host("example.com").unwrap());
-    let teardown = Challenge::Teardown { domain, value: None };
-    assert_eq!(settling(&[setup()], delay), Some(delay));
-    assert_eq!(settling(std::slice::from_ref(&teardown), delay), None);
-    assert_eq!(settling(&[teardown, setup()], delay), Some(delay));
-    assert_eq!(settling(&[setup()], Duration::ZERO), None);
 }
 
 #[test]

@@ -146,6 +146,11 @@ impl Ledger {
         self.at(owner, |line| line.record.caller == caller)
     }
 
+    /// Those of them that are made, as far as is known, and still wanted.
+    pub fn living(&self, owner: &Name, caller: &str) -> Vec<Value> {
+        self.at(owner, |line| line.record.caller == caller && matches!(line.state, State::Living { .. }))
+    }
+
     /// How many records `caller` has, at all names.
     pub fn count(&self, caller: &str) -> usize {
         self.lines().values().filter(|line| line.record.caller == caller).count()

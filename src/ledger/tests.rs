@@ -47,6 +47,20 @@ fn what_was_certainly_not_made_is_forgotten_and_what_may_be_is_kept() {
 }
 
 #[test]
+fn what_lives_is_made_and_still_wanted() {
+    let (ledger, grant) = (Ledger::default(), grant("alice"));
+    let (living, permit) = (|| ledger.living(grant.owner(), "alice"), grant.setup(value("a")));
+    let entry = ledger.intend(&permit).unwrap().unwrap();
+    assert_eq!(living(), [], "about to be made");
+    entry.settle(&Ok(()));
+    change(&ledger, &grant.setup(value("b")), Err(Fault::Unknown("silence".into())));
+    assert_eq!(living(), [value("a"), value("b")], "perhaps made is as good as made");
+    assert_eq!(ledger.living(grant.owner(), "bob"), []);
+    change(&ledger, &grant.teardown(value("a")), Err(Fault::Busy("away".into(), None)));
+    assert_eq!(living(), [value("b")], "to be removed");
+}
+
+#[test]
 fn each_caller_has_values_of_its_own() {
     let ledger = Ledger::default();
     change(&ledger, &grant("alice").setup(value("a")), Ok(()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::account::Account;
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, Value};
 use crate::foreign::Foreign;
 use crate::gate::auth::{Auth, Caller};
 use crate::gate::peer::Proxies;
@@ -88,7 +88,7 @@ impl Gateway {
         Ok((dialect.answer)(&challenge, ask))
     }
 
-    /// May this caller touch that domain? Asks no DNS service.
+    /// May this caller touch that domain, and what has it living there? Asks no DNS service.
     fn may(&self, caller: &Caller, domain: &str, ask: &Ask) -> Result<Answer, Problem> {
         let domain = dialect::domain(domain)?;
         let grant = self.scope.challenge(caller, &domain, ask.passenger.deadline)?;
@@ -97,6 +97,7 @@ impl Gateway {
             "record": grant.owner().as_str(),
             "caller": grant.caller(),
             "provider": self.account.row.name,
+            "values": self.ledger.living(grant.owner(), grant.caller()).iter().map(Value::as_str).collect::<Vec<_>>(),
         });
         Ok(Answer::json(200, &body))
     }

@@ -1,4 +1,4 @@
-use crate::support::{Gateway, VALUE, body};
+use crate::support::{Gateway, VALUE, base64, body};
 
 const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
 
@@ -43,6 +43,32 @@ fn teardown_without_a_value_removes_all_that_this_caller_set_there() {
         gateway.changes().lines().filter(|line| line.starts_with("teardown")).map(str::to_string).collect();
     let expected = values[..2].iter().map(|value| format!("teardown _acme-challenge.example.com {value}"));
     assert_eq!(removed, expected.collect::<Vec<_>>(), "each of hers once, and not his");
+}
+
+#[test]
+fn a_caller_is_told_its_own_values_that_live_at_a_name() {
+    let gateway = Gateway::start("BASIC_AUTH = required");
+    gateway.add_user("alice", "a");
+    gateway.add_user("bob", "b");
+    let values = ["A", "B", "C"].map(|letter| letter.repeat(43));
+    let told = |who: &str, domain: &str| {
+        let header = format!("Authorization: Basic {}\r\n", base64(who));
+        let reply = gateway.request("GET", &format!("/challenges/{domain}"), &header, "");
+        serde_json::from_str::<serde_json::Value>(&reply.body).unwrap()["values"].clone()
+    };
+    for (who, domain, value) in [
+        ("alice:a", "example.com", &values[0]),
+        ("alice:a", "example.com", &values[1]),
+        ("alice:a", "www.example.com", &values[2]),
+        ("bob:b", "example.com", &values[2]),
+    ] {
+        assert_eq!(gateway.post_as(Some(who), &body("setup", domain, value)).status, 201);
+    }
+    assert_eq!(told("alice:a", "example.com"), serde_json::json!(values[..2]));
+    assert_eq!(gateway.post_as(Some("alice:a"), &body("teardown", "example.com", &values[0])).status, 200);
+    assert_eq!(told("alice:a", "example.com"), serde_json::json!([values[1]]));
+    assert_eq!(told("bob:b", "example.com"), serde_json::json!([values[2]]));
+    assert_eq!(told("bob:b", "www.example.com"), serde_json::json!([]));
 }
 
 /// One status for each input; none of these may reach the provider.

@@ -6,21 +6,55 @@
 
 use std::ffi::OsString;
 
-use crate::challenge::{Challenge, Name, Value};
+use crate::challenge::{Action, Challenge, Name, Value};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
 
 mod mod_md;
 
+/// What a client said: the words behind its hook, and what it put into the environment.
+pub struct Said<'a> {
+    pub words: &'a [&'a str],
+    /// The value of a variable. A value, so that tests need no real environment.
+    pub environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
 /// What a call wants, in whichever dialect it was said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Order {
-    /// To be done one after another, and then waited for once.
-    Change(Vec<Challenge>),
+    Change(Change),
     /// Something happened; nothing is to be done but to write it down.
     Event(String),
     /// A handler that a newer client has and we do not: every hook has to let these pass.
     Unknown(String),
+}
+
+/// Challenges to be carried out one after another, and what has to be seen in the DNS before the
+/// client may go on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Change {
+    pub challenges: Vec<Challenge>,
+    pub wait: Wait,
+    /// A line for stdout, said before anything is done, and whether or not that succeeds.
+    pub marker: Option<String>,
+}
+
+/// What to wait for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wait {
+    Nothing,
+    /// What this call set.
+    ThisCall,
+    /// All that this caller has living at these names: what earlier calls set, and did not wait for.
+    Living(Vec<Name>),
+}
+
+impl Change {
+    /// What is set is waited for.
+    pub fn now(challenges: Vec<Challenge>) -> Change {
+        let sets = challenges.iter().any(|challenge| challenge.action() == Action::Setup);
+        Change { challenges, wait: if sets { Wait::ThisCall } else { Wait::Nothing }, marker: None }
+    }
 }
 
 /// A row of the table: how one client speaks.
@@ -28,20 +62,21 @@ pub struct Row {
     /// Who speaks like this, for people.
     pub client: &'static str,
     /// None: these are not this client's words.
-    pub read: fn(&[&str]) -> Option<Result<Order, Failure>>,
+    pub read: fn(&Said) -> Option<Result<Order, Failure>>,
 }
 
 /// All dialects.
 pub const DIALECTS: &[Row] = &[mod_md::ROW];
 
-/// Reads the words of a call.
-pub fn read(words: &[OsString]) -> Result<Order, Failure> {
+/// Reads a call. Its words decide before its environment.
+pub fn read(words: &[OsString], environment: &dyn Fn(&str) -> Option<String>) -> Result<Order, Failure> {
     let words = words.iter().map(|word| {
         let not_text = || usage(format!("'{}' is not UTF-8 text", Foreign(&word.to_string_lossy())));
         word.to_str().ok_or_else(not_text)
     });
     let words = words.collect::<Result<Vec<_>, _>>()?;
-    match DIALECTS.iter().find_map(|row| (row.read)(&words)) {
+    let said = Said { words: &words, environment };
+    match DIALECTS.iter().find_map(|row| (row.read)(&said)) {
         Some(order) => order,
         None => unknown(words.first().copied().unwrap_or_default()),
     }
@@ -77,7 +112,18 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     fn reading(words: &[&str]) -> Result<Order, Failure> {
-        read(&words.iter().map(OsString::from).collect::<Vec<_>>())
+        read(&words.iter().map(OsString::from).collect::<Vec<_>>(), &|_| None)
+    }
+
+    #[test]
+    fn what_is_set_is_waited_for() {
+        let domain = Name::host("example.com").unwrap();
+        let value = Value::parse("BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw").unwrap();
+        let setup = Challenge::Setup { domain: domain.clone(), value };
+        let teardown = Challenge::Teardown { domain, value: None };
+        assert_eq!(Change::now(vec![setup.clone()]).wait, Wait::ThisCall);
+        assert_eq!(Change::now(vec![teardown.clone(), setup]).wait, Wait::ThisCall);
+        assert_eq!(Change::now(vec![teardown]).wait, Wait::Nothing);
     }
 
     #[test]
@@ -98,7 +144,7 @@ mod tests {
     #[test]
     fn a_word_that_is_not_text_is_named_and_escaped() {
         let words = [OsString::from("setup"), OsString::from_vec(b"ex\xffample\n.com".to_vec())];
-        let shown = read(&words).unwrap_err().to_string();
+        let shown = read(&words, &|_| None).unwrap_err().to_string();
         assert!(shown.starts_with("'ex\\u{fffd}ample\\n.com' is not UTF-8 text; "), "{shown}");
     }
 }

@@ -4,7 +4,7 @@
 //! (<https://httpd.apache.org/docs/2.4/mod/mod_md.html>): the domain comes bare, without
 //! `_acme-challenge` and without `*.`; version 1 tears down without naming the value.
 
-use super::{Order, Row, domain, usage, value};
+use super::{Change, Order, Row, Said, domain, usage, value};
 use crate::challenge::Challenge;
 use crate::failure::Failure;
 use crate::foreign::Foreign;
@@ -17,12 +17,12 @@ const EVENTS: [&str; 7] = ["renewing", "renewed", "installed", "expiring", "erro
 /// The event that carries more in its word: `challenge-setup:TYPE:DOMAIN`.
 const CHALLENGE_SETUP: &str = "challenge-setup:";
 
-fn read(words: &[&str]) -> Option<Result<Order, Failure>> {
-    let (verb, rest) = words.split_first()?;
+fn read(said: &Said) -> Option<Result<Order, Failure>> {
+    let (verb, rest) = said.words.split_first()?;
     match *verb {
-        "setup" => Some(setup(rest).map(|challenge| Order::Change(vec![challenge]))),
-        "teardown" => Some(teardown(rest).map(|challenge| Order::Change(vec![challenge]))),
-        _ if EVENTS.contains(verb) || verb.starts_with(CHALLENGE_SETUP) => Some(event(words)),
+        "setup" => Some(setup(rest).map(|challenge| Order::Change(Change::now(vec![challenge])))),
+        "teardown" => Some(teardown(rest).map(|challenge| Order::Change(Change::now(vec![challenge])))),
+        _ if EVENTS.contains(verb) || verb.starts_with(CHALLENGE_SETUP) => Some(event(said.words)),
         _ => None,
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     const V: &str = "-oioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw";
 
     fn said(words: &str) -> Option<Result<Order, Failure>> {
-        read(&words.split(' ').collect::<Vec<_>>())
+        read(&Said { words: &words.split(' ').collect::<Vec<_>>(), environment: &|_| None })
     }
 
     fn example() -> Name {
@@ -76,7 +76,7 @@ mod tests {
             (format!("teardown example.com {V}"), &version_2),
             ("teardown example.com".to_string(), &version_1),
         ] {
-            assert_eq!(said(&words).unwrap().unwrap(), Order::Change(vec![expected.clone()]), "{words}");
+            assert_eq!(said(&words).unwrap().unwrap(), Order::Change(Change::now(vec![expected.clone()])), "{words}");
         }
     }
 
