@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod auth;
+pub mod claim;
 mod derivations;
 pub mod peer;
 pub mod recent;

@@ -95,6 +95,8 @@ impl From<Denied> for Problem {
             }
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
+            Denied::WrongKey { .. } | Denied::Elsewhere { .. } => challenge(format!("{detail}: see acmegw-acmedns(8)")),
+            Denied::InTheClear => challenge(format!("{detail}: set SSL = on at the gateway")),
             Denied::TooManyFailures { wait, .. } => {
                 Problem::new(429, detail).with("Retry-After", (wait.as_secs() + 1).to_string())
             }
@@ -118,6 +120,12 @@ impl From<OutOfScope> for Problem {
                 "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
             ),
             OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
+            OutOfScope::Account(name) => {
+                format!("{name} is neither the account's subdomain nor one of its names: see acmegw-acmedns(8)")
+            }
+            OutOfScope::Place(name) => format!(
+                "the account's place {name} is not in the DNS_ZONE that is served now: set it as it was, or make the account anew"
+            ),
         };
         Problem::new(403, detail)
     }

@@ -25,10 +25,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::account::{self, Account};
+use crate::acmedns::store::Store;
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
 use crate::gate::auth::{self, Auth};
+use crate::gate::claim::HEADERS;
 use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
@@ -98,11 +100,11 @@ impl Plan {
         let listen = mistakes.note(Listen::read(config));
         let tls = Tls::read(config, mistakes, called);
         let proxies = Proxies::read(config, mistakes);
-        let auth = Auth::read(config, mistakes);
+        let state = mistakes.note(state::folder(config));
+        let auth = Auth::read(config, mistakes, Store::within(state.clone().flatten()));
         let access = Access::read(config, mistakes);
         let account = Account::read(config, mistakes, ledger.clone());
         let ttl = mistakes.note(account::challenge_ttl(config));
-        let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
             && auth.takes_passwords()
             && !listen.is_loopback()
@@ -181,7 +183,7 @@ impl Plan {
             refuse_clear_passwords(&addresses)?;
         }
         self.account.start()?;
-        let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
+        let forwarded = HEADERS.into_iter().chain([self.proxies.header.as_str()]).map(str::to_string).collect();
         let scope = Scope::ruled(self.account.domains.clone(), self.access);
         let proxies = Arc::new(self.proxies);
         let gateway = Gateway {

@@ -8,6 +8,7 @@ use crate::account::Account;
 use crate::challenge::{Challenge, Value};
 use crate::foreign::Foreign;
 use crate::gate::auth::{Auth, Caller};
+use crate::gate::claim::Claim;
 use crate::gate::peer::Proxies;
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
@@ -72,13 +73,13 @@ impl Gateway {
                 return Ok(Answer::text(200, "OK\n"));
             }
             Route::May(domain) => {
-                let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
                 event.met(&caller, "may", domain);
                 return self.may(&caller, domain, ask);
             }
             Route::Dialect(dialect) => dialect,
         };
-        let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+        let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
         let challenge = (dialect.read)(ask)?;
         event.met(&caller, &challenge.action().to_string(), challenge.domain().as_str());
         let grant = self.scope.challenge(&caller, challenge.domain(), ask.passenger.deadline)?;

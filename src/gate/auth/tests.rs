@@ -1,0 +1,128 @@
+use super::*;
+use crate::config::Search;
+use crate::gate::peer::Proxies;
+use crate::scratch::Scratch;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+
+/// alice's password is `secret` (made with Python's hashlib: scrypt, n=16384, r=8, p=1, the salt 16 zero bytes).
+const USERS: &str = "alice:$8$AAAAAAAAAAAAAAAAAAAAAA$aLJr313a4S4tKM+skUSPwmGcnRd98oRU1CnCPv6T4/Q\n";
+
+fn auth(folder: &Scratch, settings: &[(&'static str, &str)]) -> Auth {
+    let known = [crate::config::SETTINGS, SETTINGS, crate::gate::peer::SETTINGS, users::SETTINGS].concat();
+    let file = folder.file("acmepasswd", USERS).display().to_string();
+    let mut arguments = vec![("PASSWD_FILE", "test", file)];
+    arguments.extend(settings.iter().map(|(name, value)| (*name, "test", value.to_string())));
+    let search = Search { named: None, file_name: "no such file", last: None };
+    let (config, mut mistakes) = Config::load(&known, arguments, |_| None, search).unwrap();
+    let auth = Auth::read(&config, &mut mistakes, Store::within(Some(folder.path().to_path_buf())));
+    mistakes.finish(auth).unwrap()
+}
+
+fn client(address: &str) -> Client {
+    let search = Search { named: None, file_name: "no such file", last: None };
+    let config = Config::load(crate::gate::peer::SETTINGS, Vec::new(), |_| None, search).unwrap().0;
+    Proxies::read(&config, &mut Mistakes::default()).unwrap().client(address.parse().unwrap(), &[])
+}
+
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// What an attempt gives, and how many derivations it costs.
+fn costs(auth: &Auth, address: &str, header: Option<&str>) -> (Result<Option<String>, Denied>, u64) {
+    let before = auth.users().map_or(0, UsersFile::derivations);
+    let claim = Claim::of(|name| header.filter(|_| name == "Authorization"));
+    let outcome = auth.admit(&client(address), claim).map(|caller| caller.user().map(str::to_string));
+    (outcome, auth.users().map_or(0, UsersFile::derivations) - before)
+}
+
+const HERE: &str = "192.0.2.7";
+
+#[test]
+fn a_right_password_is_paid_for_once_and_a_wrong_one_each_time() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    let alice = || Ok(Some("alice".to_string()));
+    let right = basic("alice", "secret");
+    assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 1));
+    assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 0));
+    assert_eq!(costs(&auth, "2001:db8::1", Some(&right)), (alice(), 1), "elsewhere it is verified again");
+    assert_eq!(costs(&auth, "2001:db8::ffff:1", Some(&right)), (alice(), 0), "the same household");
+    let wrong = |user: &str| Err(Denied::WrongPassword { user: user.to_string() });
+    assert_eq!(costs(&auth, HERE, Some(&basic("alice", "Secret"))), (wrong("alice"), 1));
+    assert_eq!(costs(&auth, HERE, Some(&basic("nobody", "secret"))), (wrong("nobody"), 1), "an unknown user costs too");
+    assert_eq!(costs(&auth, HERE, None), (Err(Denied::NoPassword), 0));
+    folder.file("acmepasswd", &USERS.replace("alice", "bob"));
+    assert_eq!(costs(&auth, HERE, Some(&right)), (wrong("alice"), 1), "a change of the file ends what is remembered");
+}
+
+#[test]
+fn after_five_failures_nothing_is_derived_any_more_for_that_pair() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    for _ in 0..5 {
+        assert_eq!(costs(&auth, HERE, Some(&basic("alice", "wrong"))).1, 1);
+    }
+    for password in ["wrong", "secret"] {
+        let (outcome, derivations) = costs(&auth, HERE, Some(&basic("alice", password)));
+        assert!(matches!(outcome, Err(Denied::TooManyFailures { .. })), "{outcome:?}");
+        assert_eq!(derivations, 0);
+    }
+    let right = basic("alice", "secret");
+    assert!(costs(&auth, "192.0.2.8", Some(&right)).0.is_ok(), "not locked out from elsewhere");
+}
+
+/// The web server goes on while somebody behind its address guesses, and what is remembered is
+/// no way to guess past the throttle.
+#[test]
+fn a_remembered_password_is_good_while_its_pair_waits_but_not_to_be_guessed_at() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    let (right, wrong) = (basic("alice", "secret"), basic("alice", "wrong"));
+    assert!(costs(&auth, HERE, Some(&right)).0.is_ok());
+    let guesses: u64 = (0..6).map(|_| costs(&auth, HERE, Some(&wrong)).1).sum();
+    assert_eq!(guesses, 5);
+    assert_eq!(costs(&auth, HERE, Some(&right)), (Ok(Some("alice".to_string())), 0));
+    let guesses: u64 = (0..100).map(|_| costs(&auth, HERE, Some(&wrong)).1).sum();
+    assert_eq!(guesses, 5, "its success cleared the five before");
+    let (outcome, derivations) = costs(&auth, HERE, Some(&right));
+    assert!(matches!(outcome, Err(Denied::TooManyFailures { .. })) && derivations == 0, "forgotten: {outcome:?}");
+}
+
+#[test]
+fn guesses_at_the_same_time_are_no_more_than_one_after_the_other() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    let wrong = basic("alice", "wrong");
+    let claim = || Claim::of(|name| Some(wrong.as_str()).filter(|_| name == "Authorization"));
+    let guess = || auth.admit(&client(HERE), claim());
+    // Whoever is told that we are busy tries again.
+    std::thread::scope(|scope| {
+        (0..8).for_each(|_| drop(scope.spawn(|| (0..20).for_each(|_| drop(guess())))));
+    });
+    (0..20).for_each(|_| drop(guess()));
+    assert_eq!(auth.users().unwrap().derivations(), 5);
+}
+
+/// Else the same web server would be now its user and now its address.
+#[test]
+fn an_allowed_host_that_has_to_wait_is_not_taken_for_its_address() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
+    let right = basic("alice", "secret");
+    let _full = auth.derivations.fill();
+    assert_eq!(costs(&auth, HERE, Some(&right)), (Err(Denied::Busy), 0));
+    assert_eq!(costs(&auth, HERE, None), (Ok(None), 0));
+}
+
+#[test]
+fn an_address_that_is_not_allowed_costs_nothing() {
+    let folder = Scratch::new();
+    let right = basic("alice", "secret");
+    let required = auth(&folder, &[("BASIC_AUTH", "required"), ("ALLOWED_HOSTS", "192.0.2.8")]);
+    assert_eq!(costs(&required, HERE, Some(&right)), (Err(Denied::Host(HERE.parse().unwrap())), 0));
+    let sufficient = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
+    assert_eq!(costs(&sufficient, HERE, None), (Ok(None), 0));
+    assert_eq!(costs(&sufficient, HERE, Some(&right)), (Ok(Some("alice".to_string())), 1));
+}
