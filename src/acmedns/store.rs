@@ -33,6 +33,10 @@ impl Store {
         Store(state)
     }
 
+    pub fn is_nowhere(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The account of a user. None: there is none, or its file is not to be trusted, which the log says.
     pub fn find(&self, username: &Id) -> Option<Account> {
         let found = self.folder().and_then(|folder| match folder {

@@ -277,6 +277,11 @@ impl Caller {
     }
 
     #[cfg(test)]
+    pub fn of_host(address: IpAddr, is_allowed_host: bool) -> Caller {
+        Caller { is_allowed_host, ..Caller::at(address, true, None) }
+    }
+
+    #[cfg(test)]
     pub fn of_account(account: &Account) -> Caller {
         let host = Caller::at(IpAddr::from([127, 0, 0, 1]), true, None);
         Caller { who: Who::Account(Box::new(account.clone())), ..host }

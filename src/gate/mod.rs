@@ -8,6 +8,7 @@ pub mod claim;
 mod derivations;
 pub mod peer;
 pub mod recent;
+pub mod register;
 mod remembered;
 pub mod scope;
 mod throttle;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::auth::Denied;
+use crate::gate::register::NotRegistered;
 use crate::gate::scope::OutOfScope;
 use crate::limits::Exceeded;
 use crate::serve::framing::Malformed;
@@ -50,12 +51,18 @@ impl Answer {
 pub struct Problem {
     pub status: u16,
     pub detail: String,
+    /// What a dialect that has a fixed word for this error says instead.
+    pub word: Option<&'static str>,
     pub headers: Vec<(&'static str, String)>,
 }
 
 impl Problem {
     pub fn new(status: u16, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), headers: Vec::new() }
+        Problem { status, detail: detail.into(), word: None, headers: Vec::new() }
+    }
+
+    pub fn word(self, word: &'static str) -> Problem {
+        Problem { word: Some(word), ..self }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Problem {
@@ -128,6 +135,22 @@ impl From<OutOfScope> for Problem {
             ),
         };
         Problem::new(403, detail)
+    }
+}
+
+impl From<NotRegistered> for Problem {
+    fn from(not: NotRegistered) -> Problem {
+        let detail = not.to_string();
+        match not {
+            NotRegistered::Closed => Problem::new(403, format!("{detail}: see ACMEDNS_REGISTER"))
+                .word("registration is closed: ask the gateway's administrator for an account"),
+            NotRegistered::Caller => Problem::new(403, detail),
+            NotRegistered::TooMany(wait) => {
+                Problem::new(429, detail).with("Retry-After", (wait.as_secs() + 1).to_string())
+            }
+            NotRegistered::Full => Problem::new(429, detail),
+            NotRegistered::Unwritten => Problem::new(500, format!("{detail}; the gateway's log says why")),
+        }
     }
 }
 

@@ -10,17 +10,20 @@ use crate::foreign::Foreign;
 use crate::gate::auth::{Auth, Caller};
 use crate::gate::claim::Claim;
 use crate::gate::peer::Proxies;
+use crate::gate::register::{NotRegistered, Registration};
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::serve::answer::{Answer, Problem};
-use crate::serve::dialect::{self, Route};
+use crate::serve::dialect::{self, Route, acmedns};
 use crate::serve::engine::Ask;
 
 /// What every request needs.
 pub struct Gateway {
     pub proxies: Arc<Proxies>,
     pub auth: Auth,
+    /// None: no acme-dns account is made for whoever asks.
+    pub registration: Option<Registration>,
     pub scope: Scope,
     pub limits: Limits,
     pub ledger: Arc<Ledger>,
@@ -77,6 +80,11 @@ impl Gateway {
                 event.met(&caller, "may", domain);
                 return self.may(&caller, domain, ask);
             }
+            Route::Register => {
+                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+                event.met(&caller, "register", "-");
+                return self.register(&caller, ask, event);
+            }
             Route::Dialect(dialect) => dialect,
         };
         let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
@@ -86,7 +94,19 @@ impl Gateway {
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
         self.account.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
+        if let Some(values) = grant.rolls() {
+            self.ledger.roll(grant.caller(), Limits::kept(values));
+        }
         Ok((dialect.answer)(&challenge, ask))
+    }
+
+    /// Makes an account for an acme-dns client that may have one.
+    fn register(&self, caller: &Caller, ask: &Ask, event: &mut Event) -> Result<Answer, Problem> {
+        let allow_from = acmedns::allow_from(&ask.body)?;
+        let registration = self.registration.as_ref().ok_or(NotRegistered::Closed)?;
+        let (account, key) = registration.register(caller, allow_from)?;
+        event.name = account.fulldomain.to_string();
+        Ok(acmedns::registered(&account, &key))
     }
 
     /// May this caller touch that domain, and what has it living there? Asks no DNS service.
