@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::Setting;
-use crate::{passwd, settings};
+use crate::{enrol, passwd, settings};
 
 /// What acmegw was called to do.
 pub struct Invocation {
@@ -21,6 +21,7 @@ pub enum Tool {
     Serve { configtest: bool, called: Option<PathBuf> },
     Hook { configtest: bool, words: Vec<OsString> },
     Passwd(passwd::Call),
+    Acmedns(enrol::Call),
 }
 
 /// The names by which a link decides what is meant (multi-call), the predecessor's included.
@@ -105,6 +106,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
             configtest: matches.get_flag("configtest"),
             words: matches.remove_many("words").unwrap_or_default().collect(),
         },
+        "acmedns" => Tool::Acmedns(acmedns(&mut matches)),
         _ => Tool::Passwd(passwd(&mut matches)),
     };
     Ok(Invocation { dotenv, settings, tool })
@@ -148,16 +150,34 @@ pub fn command() -> Command {
         .arg(Arg::new("user").value_name("USER").help("The user's name; all but list need it"))
         .arg(flag("stdin", 'i', "Take the password from one line of standard input").conflicts_with("generate"))
         .arg(flag("generate", 'g', "Generate a password of 256 bits and print it, once"));
+    let acmedns = Command::new("acmedns")
+        .about("The accounts of acme-dns clients")
+        .arg(dotenv())
+        .arg(flag("shared", 's', "One account for all names, for clients that have but one"))
+        .arg(
+            option("allow-from", Some('a'), "NETWORKS", "From where the accounts may be used: networks, by commas")
+                .value_delimiter(',')
+                .action(ArgAction::Append),
+        )
+        .arg(
+            Arg::new("action")
+                .value_name("ACTION")
+                .help("add, list or delete")
+                .required(true)
+                .value_parser(ACMEDNS_ACTIONS.map(|(word, _)| word)),
+        )
+        .arg(Arg::new("names").value_name("NAMES").help("With add: domains. With delete: users").num_args(0..));
     let serve = serve.after_long_help(names(&settings::serve()));
     let hook = hook.after_long_help(names(&settings::hook()));
     let passwd = passwd.after_long_help(names(&settings::passwd()));
+    let acmedns = acmedns.after_long_help(names(&settings::acmedns()));
     Command::new("acmegw")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Web servers get their ACME dns-01 certificates without the credentials of the DNS account")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve, hook, passwd])
+        .subcommands([serve, hook, passwd, acmedns])
 }
 
 const ACTIONS: [(&str, passwd::Action); 5] = [
@@ -167,6 +187,9 @@ const ACTIONS: [(&str, passwd::Action); 5] = [
     ("verify", passwd::Action::Verify),
     ("list", passwd::Action::List),
 ];
+
+const ACMEDNS_ACTIONS: [(&str, enrol::Action); 3] =
+    [("add", enrol::Action::Add), ("list", enrol::Action::List), ("delete", enrol::Action::Delete)];
 
 /// The configuration names of a tool, for the long help.
 fn names(settings: &[Setting]) -> String {
@@ -209,6 +232,17 @@ fn passwd(matches: &mut ArgMatches) -> passwd::Call {
     }
 }
 
+fn acmedns(matches: &mut ArgMatches) -> enrol::Call {
+    let word: String = matches.remove_one("action").expect("clap asks for it");
+    let (_, action) = ACMEDNS_ACTIONS.into_iter().find(|(one, _)| *one == word).expect("clap takes no other");
+    enrol::Call {
+        action,
+        names: matches.remove_many("names").unwrap_or_default().collect(),
+        shared: matches.get_flag("shared"),
+        allow_from: matches.remove_many("allow-from").unwrap_or_default().collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,6 +266,7 @@ mod tests {
                 Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
                 Tool::Hook { .. } => *tool == "hook",
                 Tool::Passwd(_) => *tool == "passwd",
+                Tool::Acmedns(_) => false,
             };
             assert!(is_right, "{name}");
         }

@@ -28,6 +28,19 @@ impl Fault {
     pub fn nothing_done(&self) -> bool {
         !matches!(self, Fault::Unknown(_))
     }
+
+    /// The same in other words.
+    pub fn told(mut self, words: impl Fn(&str) -> String) -> Fault {
+        let (Fault::Refused(text)
+        | Fault::Auth(text)
+        | Fault::NoZone(text)
+        | Fault::Conflict(text)
+        | Fault::Busy(text, _)
+        | Fault::Unwritten { text, .. }
+        | Fault::Unknown(text)) = &mut self;
+        *text = words(text);
+        self
+    }
 }
 
 impl fmt::Display for Fault {

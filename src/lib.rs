@@ -1,7 +1,7 @@
 //! acmegw: web servers get their ACME dns-01 certificates without the credentials of the DNS account.
 //!
-//! Three tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run,
-//! [`passwd`] keeps the users. They share what lies below them and never import each other.
+//! Four tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run, [`passwd`]
+//! keeps the users and [`enrol`] the accounts of acme-dns clients. They share what lies below them and never import each other.
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod dns;
+pub mod enrol;
 pub mod failure;
 pub mod fault;
 pub mod folder;
@@ -22,6 +23,7 @@ pub mod http;
 pub mod ledger;
 pub mod limits;
 pub mod mistake;
+mod nearest;
 pub mod passwd;
 pub mod program;
 pub mod provider;
@@ -82,6 +84,7 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
             serve::run(serve::Call { configtest, called }, &config, mistakes)
         }
         Tool::Hook { configtest, words } => hook::run(hook::Call { words, configtest }, load("acmegw-hook.conf", None)),
+        Tool::Acmedns(call) => enrol::run(call, load("dotenv", Some(Path::new("./.env")))),
         Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),
     }
 }

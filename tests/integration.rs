@@ -6,6 +6,8 @@ mod support;
 mod cases {
     /// Who may touch which domains: ACCESS_FILE.
     mod access;
+    /// Several DNS accounts in one gateway: DNSAPI_ACCOUNTS.
+    mod accounts;
     /// The door's limits: whom they keep out, and whom not.
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.

@@ -1,10 +1,12 @@
-//! A DNS account: a provider with its domains, its zones and their locks.
+//! A DNS account: a provider with its domains and its zones. [`Accounts`] is all of them.
 //!
 //! Under the lock of a zone: the ledger writes the change down, the provider makes it, the ledger
 //! hears how it went. Waiting for the service's own status happens after the lock is given back.
 
 #[cfg(test)]
 mod concurrency;
+mod read;
+mod set;
 mod zone_lock;
 
 use std::collections::HashMap;
@@ -13,17 +15,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::challenge::{Action, Name};
-use crate::config::{Config, Mistakes, Setting};
-use crate::failure::Failure;
+use crate::config::{AccountName, Config, Setting};
 use crate::fault::Fault;
-use crate::foreign::Foreign;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 use crate::mistake::Mistake;
-use crate::provider::{self, PROVIDERS, Provider, Receipt, Row, Surroundings, Zone};
+use crate::provider::{Provider, Receipt, Row, Zone};
 use zone_lock::ZoneLocks;
 
+pub use read::Overview;
+pub use set::Accounts;
+
 pub const SETTINGS: &[Setting] = &[
+    Setting::accounts(
+        "DNSAPI_ACCOUNTS",
+        "names of further accounts; the settings of X are DNSAPI_X_MODULE, DNSAPI_X_DOMAINS, …",
+    ),
     Setting::new("DNSAPI_MODULE", "", "the provider's name (embedded where a DNS_ name is set)"),
     Setting::new("DNSAPI_CLASS", "", "the predecessor's second half of the provider's name"),
     Setting::new("DNSAPI_USERNAME", "", "the user, key or account name at the DNS service"),
@@ -45,49 +52,24 @@ const LANDED_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration
 
 /// The account and what belongs to it, ready to serve.
 pub struct Account {
+    /// None: the account without a name.
+    name: Option<AccountName>,
     pub row: &'static Row,
     pub domains: Vec<Name>,
+    /// DNS_ZONE, where this account's provider serves it.
+    own_zone: Option<Name>,
     provider: Box<dyn Provider>,
     ledger: Arc<Ledger>,
-    locks: ZoneLocks,
+    /// Those of all accounts, since two of them may edit one zone.
+    locks: Arc<ZoneLocks>,
     zones: Mutex<HashMap<Name, (Zone, Instant)>>,
     refused: Mutex<Option<(Instant, String)>>,
 }
 
 impl Account {
-    /// Reads DNSAPI_*: which provider, which domains, and what the provider itself needs.
-    pub fn read(config: &Config, mistakes: &mut Mistakes, ledger: Arc<Ledger>) -> Option<Account> {
-        let domains = config.list("DNSAPI_DOMAINS", |item| {
-            Name::host(item).map_err(|error| format!("this is {error}; write domains such as example.com"))
-        });
-        let domains = mistakes.note(domains.and_then(|list| match list.is_empty() {
-            true => config.required("DNSAPI_DOMAINS", Ok(None)),
-            false => Ok(list),
-        }));
-        let row = mistakes.note(choose(config));
-        let surroundings = Surroundings { ledger: ledger.clone(), domains: domains.clone().unwrap_or_default() };
-        let provider = row.and_then(|row| (row.build)(config, mistakes, &surroundings));
-        Some(Account::new(row?, domains?, provider?, ledger))
-    }
-
     fn new(row: &'static Row, domains: Vec<Name>, provider: Box<dyn Provider>, ledger: Arc<Ledger>) -> Account {
-        let locks = ZoneLocks::default();
-        Account { row, domains, provider, ledger, locks, zones: Mutex::default(), refused: Mutex::default() }
-    }
-
-    /// Takes the provider's own addresses, while we may still be root.
-    pub fn bind(&self) -> Result<(), Failure> {
-        self.provider.bind()
-    }
-
-    /// Can the provider work with the rights that we have now?
-    pub fn check(&self) -> Result<(), Failure> {
-        self.provider.check()
-    }
-
-    /// Starts what the provider serves by itself.
-    pub fn start(&self) -> Result<(), Failure> {
-        self.provider.start()
+        let (locks, zones, refused) = (Arc::default(), Mutex::default(), Mutex::default());
+        Account { name: None, row, domains, own_zone: None, provider, ledger, locks, zones, refused }
     }
 
     /// Carries out changes at one owner name: one result for each, in their order.
@@ -99,7 +81,16 @@ impl Account {
             Ok(zone) => self.change(&zone, permits),
             Err(fault) => self.failed(permits, fault),
         };
-        outcomes.into_iter().zip(permits).map(|(outcome, permit)| self.landed(outcome?, permit)).collect()
+        let landed = outcomes.into_iter().zip(permits).map(|(outcome, permit)| self.landed(outcome?, permit));
+        landed.map(|outcome| outcome.map_err(|fault| self.told(fault))).collect()
+    }
+
+    /// Of several accounts one has to know which one it was, and how its settings are called.
+    fn told(&self, fault: Fault) -> Fault {
+        match &self.name {
+            Some(name) => fault.told(|text| format!("account {name}: {}", name.told(text))),
+            None => fault,
+        }
     }
 
     /// Before the lock nothing was tried; what was to be removed is written down all the same.
@@ -200,33 +191,6 @@ impl Account {
 
     fn zones(&self) -> MutexGuard<'_, HashMap<Name, (Zone, Instant)>> {
         self.zones.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The provider's row: by name, as the predecessor named it, or embedded where a DNS_ name is set.
-fn choose(config: &Config) -> Result<&'static Row, Mistake> {
-    let names: Vec<_> = PROVIDERS.iter().map(|row| row.name).collect();
-    let list = format!("set DNSAPI_MODULE to one of {}", names.join(", "));
-    let Some(module) = config.text("DNSAPI_MODULE") else {
-        let embedded = provider::embedded::ROW.settings.iter().any(|setting| config.is_set(setting.name));
-        return match embedded {
-            true => Ok(&provider::embedded::ROW),
-            false => Err(config.mistake("DNSAPI_MODULE", "is not set", list)),
-        };
-    };
-    let row = provider::find(module).ok_or_else(|| {
-        config.mistake("DNSAPI_MODULE", format_args!("names no provider, '{}'", Foreign(module)), list)
-    })?;
-    let expected = row.predecessor.filter(|(name, _)| *name == module).map(|(_, class)| class);
-    match (config.text("DNSAPI_CLASS"), expected) {
-        (Some(class), Some(expected)) if class == expected => Ok(row),
-        (None, _) => Ok(row),
-        (Some(_), Some(expected)) => {
-            Err(config.mistake("DNSAPI_CLASS", "does not fit DNSAPI_MODULE", format!("write {expected}")))
-        }
-        (Some(_), None) => {
-            Err(config.mistake("DNSAPI_CLASS", format_args!("does not go with the provider {}", row.name), "remove it"))
-        }
     }
 }
 

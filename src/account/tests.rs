@@ -5,7 +5,7 @@ use crate::challenge::Value;
 use crate::deadline::Deadline;
 use crate::gate::auth::Caller;
 use crate::gate::scope::{Grant, Scope};
-use crate::provider::conformance;
+use crate::provider::{self, PROVIDERS, conformance};
 
 /// A service that answers from a script, and counts how often it was asked.
 struct Scripted {

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
+use crate::mistake::Mistake;
 
 pub const ROW: Row = Row {
     name: "embedded",
@@ -57,9 +58,8 @@ struct Embedded {
 }
 
 fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) -> Option<Box<dyn Provider>> {
-    let name = |text: &str| Name::owner(text).map_err(|error| format!("that is {error}"));
     let listen = mistakes.note(config.list("DNS_LISTEN", listening_address));
-    let delegation = mistakes.note(config.parse("DNS_ZONE", name));
+    let delegation = mistakes.note(own_zone(config));
     let servers = mistakes.note(config.list("DNS_NS", name));
     let addresses = mistakes.note(config.list("DNS_ADDRESS", server_address));
     let (listen, addresses) = (listen?, addresses?);
@@ -72,6 +72,15 @@ fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) 
         ledger: surroundings.ledger.clone(),
         bound: Mutex::default(),
     }))
+}
+
+/// DNS_ZONE, in which acme-dns accounts have their names too.
+pub fn own_zone(config: &Config) -> Result<Option<Name>, Mistake> {
+    config.parse("DNS_ZONE", name)
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::owner(text).map_err(|error| format!("that is {error}"))
 }
 
 fn listening_address(text: &str) -> Result<SocketAddr, String> {

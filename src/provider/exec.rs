@@ -47,6 +47,8 @@ const SECRET: usize = 4;
 
 struct Exec {
     program: PathBuf,
+    /// What the setting that names it is called in this account.
+    setting: String,
     /// What is no secret: DNSAPI_USERNAME, DNSAPI_URL.
     open: Vec<(&'static str, String)>,
     /// DNSAPI_PASSWORD and what DNSAPI_PASS names.
@@ -65,7 +67,7 @@ impl Exec {
         let mut secret: Vec<_> = password.into_iter().chain(config.named("DNSAPI_PASS")?).collect();
         // The longest first: blotting out a part of it would leave the rest.
         secret.sort_by_key(|(_, secret)| Reverse(secret.reveal().len()));
-        Ok(Exec { program, open, secret })
+        Ok(Exec { program, setting: config.real_name("DNSAPI_PROGRAM").into_owned(), open, secret })
     }
 
     fn run(&self, permit: &Permit, deadline: Deadline) -> Result<Receipt, Fault> {
@@ -109,7 +111,7 @@ impl Exec {
 impl Provider for Exec {
     fn check(&self) -> Result<(), Failure> {
         check(&self.program).map_err(|refusal| {
-            let what = format!("DNSAPI_PROGRAM = {}: {}", self.program.display(), refusal.what);
+            let what = format!("{} = {}: {}", self.setting, self.program.display(), refusal.what);
             Failure::Config(vec![Mistake::new(Origin::Default, what, refusal.remedy)])
         })
     }

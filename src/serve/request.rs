@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::account::Account;
+use crate::account::Accounts;
 use crate::challenge::{Challenge, Value};
 use crate::foreign::Foreign;
 use crate::gate::auth::{Auth, Caller};
@@ -27,7 +27,7 @@ pub struct Gateway {
     pub scope: Scope,
     pub limits: Limits,
     pub ledger: Arc<Ledger>,
-    pub account: Account,
+    pub accounts: Accounts,
 }
 
 /// What the log calls a question whether we are there.
@@ -93,7 +93,7 @@ impl Gateway {
         let grant = self.scope.challenge(&caller, challenge.domain(), ask.passenger.deadline)?;
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
-        self.account.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
+        self.accounts.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
         if let Some(values) = grant.rolls() {
             self.ledger.roll(grant.caller(), Limits::kept(values));
         }
@@ -117,7 +117,7 @@ impl Gateway {
             "domain": domain.as_str(),
             "record": grant.owner().as_str(),
             "caller": grant.caller(),
-            "provider": self.account.row.name,
+            "provider": self.accounts.provider(grant.owner(), &domain),
             "values": self.ledger.living(grant.owner(), grant.caller()).iter().map(Value::as_str).collect::<Vec<_>>(),
         });
         Ok(Answer::json(200, &body))

@@ -30,10 +30,14 @@ fn apply(provider: &dyn Provider, permit: Permit, deadline: Deadline) -> Result<
     provider.apply(&zone, &[permit], deadline).remove(0)
 }
 
+fn exec(program: PathBuf) -> Exec {
+    Exec { program, setting: "DNSAPI_PROGRAM".to_string(), open: Vec::new(), secret: Vec::new() }
+}
+
 /// Runs a script once, with the password `hunter2!`.
 fn setup(scratch: &Scratch, script: &str, deadline: Deadline) -> Result<Receipt, Fault> {
     let secret = vec![("DNSAPI_PASSWORD".to_string(), Secret::new("hunter2!".to_string()))];
-    let exec = Exec { program: scratch.program("program", script), open: Vec::new(), secret };
+    let exec = Exec { secret, ..exec(scratch.program("program", script)) };
     apply(&exec, grant().setup(value()), deadline)
 }
 
@@ -162,7 +166,7 @@ fn a_program_that_others_could_have_written_or_that_cannot_run_is_refused_with_a
 fn a_program_that_is_replaced_under_the_running_gateway_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
-    let exec = Exec { program: scratch.program("program", ""), open: Vec::new(), secret: Vec::new() };
+    let exec = exec(scratch.program("program", ""));
     assert!(apply(&exec, grant().setup(value()), Deadline::after(LONG)).is_ok());
     std::fs::set_permissions(&exec.program, std::fs::Permissions::from_mode(0o777)).unwrap();
     let refused = apply(&exec, grant().setup(value()), Deadline::after(LONG));
@@ -189,7 +193,7 @@ fn a_program_that_a_signal_ended_may_have_done_it() {
 #[test]
 fn a_program_that_cannot_be_started_is_refused() {
     let scratch = Scratch::new();
-    let mut exec = Exec { program: scratch.program("program", ""), open: Vec::new(), secret: Vec::new() };
+    let mut exec = exec(scratch.program("program", ""));
     exec.program = {
         let path = scratch.file("program", "#!/nonexistent/interpreter\n");
         Command::new("chmod").arg("755").arg(&path).status().unwrap();
@@ -289,7 +293,7 @@ impl Store {
     }
 
     fn provider(&self) -> Box<dyn Provider> {
-        Box::new(Exec { program: self.0.path().join("provider"), open: Vec::new(), secret: Vec::new() })
+        Box::new(exec(self.0.path().join("provider")))
     }
 }
 

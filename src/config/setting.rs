@@ -1,0 +1,76 @@
+//! What one configuration name is, and the names that follow from others: `NAME_FILE` for each
+//! secret, and `DNSAPI_X_NAME` for each further account X.
+
+use super::account::{AccountName, is_of_one};
+
+/// One configuration name.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub name: &'static str,
+    /// Empty: none. It goes through the same parser as a written value.
+    pub default: &'static str,
+    pub meaning: &'static str,
+    /// Never shown, and also accepted as `NAME_FILE`, the file that holds it, and as a credential.
+    pub secret: bool,
+    /// Does it make further names known?
+    pub lists: Option<Lists>,
+}
+
+/// What the items of a list make known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lists {
+    /// Themselves: what a program of the administrator's needs, and no part of acmegw knows.
+    Names,
+    /// For each item X and each name of one account (`DNSAPI_NAME`), `DNSAPI_X_NAME`.
+    Accounts,
+}
+
+impl Setting {
+    pub const fn new(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+        Setting { name, default, meaning, secret: false, lists: None }
+    }
+
+    pub const fn secret(name: &'static str, meaning: &'static str) -> Setting {
+        Setting { name, default: "", meaning, secret: true, lists: None }
+    }
+
+    /// A list of names that become known by standing in it.
+    pub const fn names(name: &'static str, meaning: &'static str) -> Setting {
+        Setting { name, default: "", meaning, secret: false, lists: Some(Lists::Names) }
+    }
+
+    /// The list of the further accounts.
+    pub const fn accounts(name: &'static str, meaning: &'static str) -> Setting {
+        Setting { name, default: "", meaning, secret: false, lists: Some(Lists::Accounts) }
+    }
+}
+
+/// Adds `NAME_FILE` for each secret, and drops what two parts publish alike.
+pub(super) fn with_files(known: &[Setting]) -> Vec<Setting> {
+    let mut all: Vec<Setting> = Vec::new();
+    for setting in known {
+        if all.iter().any(|one| one.name == setting.name) {
+            continue;
+        }
+        all.push(*setting);
+        if setting.secret {
+            all.push(Setting::new(
+                for_good(format!("{}_FILE", setting.name)),
+                "",
+                "the file whose first line is the secret",
+            ));
+        }
+    }
+    all
+}
+
+/// The settings of one account once more, for this one.
+pub(super) fn of_account(known: &[Setting], account: &AccountName) -> Vec<Setting> {
+    let own = known.iter().filter(|setting| is_of_one(setting));
+    own.filter_map(|setting| Some(Setting { name: for_good(account.own(setting.name)?), ..*setting })).collect()
+}
+
+/// A name lives as long as the process; there are a handful of them, made once.
+fn for_good(name: String) -> &'static str {
+    Box::leak(name.into_boxed_str())
+}
