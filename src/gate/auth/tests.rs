@@ -1,4 +1,5 @@
 use super::*;
+use crate::challenge::Name;
 use crate::config::Search;
 use crate::gate::peer::Proxies;
 use crate::scratch::Scratch;
@@ -125,4 +126,123 @@ fn an_address_that_is_not_allowed_costs_nothing() {
     let sufficient = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
     assert_eq!(costs(&sufficient, HERE, None), (Ok(None), 0));
     assert_eq!(costs(&sufficient, HERE, Some(&right)), (Ok(Some("alice".to_string())), 1));
+}
+
+/// An account that is kept, and its key.
+fn account(folder: &Scratch, networks: &[&str]) -> (Account, String) {
+    let networks = networks.iter().map(|text| crate::acmedns::network(text).unwrap()).collect();
+    let (account, key) = Account::new(vec![Name::host("example.com").unwrap()], None, networks).unwrap();
+    Store::within(Some(folder.path().to_path_buf())).add(&account).unwrap();
+    (account, key.reveal().to_string())
+}
+
+/// What acme-dns's headers give, and how many derivations they cost.
+fn with_key(auth: &Auth, address: &str, user: &str, key: &str) -> (Result<Option<String>, Denied>, u64) {
+    let before = auth.users().map_or(0, UsersFile::derivations);
+    let claim = Claim::of(|name| match name {
+        "X-Api-User" => Some(user),
+        "X-Api-Key" => Some(key),
+        _ => None,
+    });
+    let outcome = auth.admit(&client(address), claim);
+    let outcome = outcome.map(|caller| caller.account().map(|account| account.username.to_string()));
+    (outcome, auth.users().map_or(0, UsersFile::derivations) - before)
+}
+
+#[test]
+fn an_account_s_key_is_right_or_wrong_and_derives_nothing() {
+    let folder = Scratch::new();
+    let (account, key) = account(&folder, &[]);
+    let user = account.username.to_string();
+    let admitted = (Ok(Some(user.clone())), 0);
+    let wrong = |user: &str| (Err(Denied::WrongKey { user: user.to_string() }), 0);
+    for settings in [
+        [("BASIC_AUTH", "required"), ("ALLOWED_HOSTS", "")],
+        [("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)],
+        [("BASIC_AUTH", "none"), ("ALLOWED_HOSTS", HERE)],
+    ] {
+        let auth = auth(&folder, &settings);
+        assert_eq!(with_key(&auth, HERE, &user, &key), admitted);
+        assert_eq!(with_key(&auth, HERE, &user.to_ascii_uppercase(), &key), admitted);
+        for bad in ["", &key[1..], &key.to_ascii_uppercase()] {
+            assert_eq!(with_key(&auth, HERE, &user, bad), wrong(&user), "an allowed host is not taken for less");
+        }
+        let unknown = account.subdomain.as_str();
+        assert_eq!(with_key(&auth, HERE, unknown, &key), wrong(unknown));
+        assert_eq!(with_key(&auth, HERE, unknown, ""), wrong(unknown), "no account has the empty key");
+    }
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    Store::within(Some(folder.path().to_path_buf())).delete(&account.username).unwrap();
+    assert_eq!(with_key(&auth, HERE, &user, &key), wrong(&user), "deleted, and no restart");
+}
+
+#[test]
+fn allowed_hosts_and_allowfrom_still_count_for_an_account() {
+    let folder = Scratch::new();
+    let (account, key) = account(&folder, &["192.0.2.0/29", "2001:db8::/32"]);
+    let from = |settings: &[(&'static str, &str)], address: &str| {
+        with_key(&auth(&folder, settings), address, account.username.as_str(), &key).0
+    };
+    let host = |address: &str| Err(Denied::Host(address.parse().unwrap()));
+    let elsewhere = |address: &str| {
+        let (user, address) = (account.username.to_string(), address.parse().unwrap());
+        Err(Denied::Elsewhere { user, address })
+    };
+    let good = Ok(Some(account.username.to_string()));
+    let hosts = ("ALLOWED_HOSTS", "192.0.2.0/24");
+    for mode in ["none", "required"] {
+        assert_eq!(from(&[("BASIC_AUTH", mode), hosts], HERE), good);
+        assert_eq!(from(&[("BASIC_AUTH", mode), hosts], "192.0.2.8"), elsewhere("192.0.2.8"));
+        assert_eq!(from(&[("BASIC_AUTH", mode), hosts], "2001:db8::1"), host("2001:db8::1"));
+    }
+    assert_eq!(from(&[("BASIC_AUTH", "sufficient"), hosts], "2001:db8::1"), good, "host or key");
+    assert_eq!(from(&[("BASIC_AUTH", "sufficient"), hosts], "192.0.2.8"), elsewhere("192.0.2.8"));
+    assert_eq!(from(&[("BASIC_AUTH", "required")], "2001:db8::1"), good);
+}
+
+#[test]
+fn guessing_keys_is_throttled_and_many_right_ones_at_once_are_not() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    let (account, key) = account(&folder, &[]);
+    let user = account.username.as_str();
+    std::thread::scope(|scope| {
+        (0..16).for_each(|_| drop(scope.spawn(|| assert!(with_key(&auth, HERE, user, &key).0.is_ok()))));
+    });
+    for _ in 0..5 {
+        assert!(matches!(with_key(&auth, HERE, user, "guess").0, Err(Denied::WrongKey { .. })));
+    }
+    for key in ["guess", &key] {
+        assert!(matches!(with_key(&auth, HERE, user, key).0, Err(Denied::TooManyFailures { .. })));
+    }
+    assert!(with_key(&auth, "192.0.2.8", user, &key).0.is_ok(), "not locked out from elsewhere");
+}
+
+#[test]
+fn no_key_is_taken_where_it_came_in_the_clear() {
+    let folder = Scratch::new();
+    let mut auth = auth(&folder, &[("BASIC_AUTH", "none"), ("ALLOWED_HOSTS", HERE)]);
+    let (account, key) = account(&folder, &[]);
+    auth.take_no_keys();
+    assert_eq!(with_key(&auth, HERE, account.username.as_str(), &key), (Err(Denied::InTheClear), 0));
+}
+
+#[test]
+fn what_is_no_uuid_in_acme_dns_s_headers_is_a_user_as_with_basic() {
+    let folder = Scratch::new();
+    let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+    let alice = Claim::of(|name| match name {
+        "X-Api-User" => Some("alice"),
+        "X-Api-Key" => Some("secret"),
+        _ => Some("Basic Ym9iOng="),
+    });
+    assert_eq!(auth.admit(&client(HERE), alice).unwrap().user(), Some("alice"));
+    let half = basic("alice", "secret");
+    let half = Claim::of(|name| match name {
+        "X-Api-User" => Some("bob"),
+        "X-Api-Key" => None,
+        _ => Some(half.as_str()),
+    });
+    assert_eq!(auth.admit(&client(HERE), half).unwrap().user(), Some("alice"), "half of them is none");
+    assert_eq!(with_key(&auth, HERE, "alice", "wrong"), (Err(Denied::WrongPassword { user: "alice".to_string() }), 1));
 }
