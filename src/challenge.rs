@@ -74,6 +74,12 @@ impl Name {
         Name(format!("{LABEL}.{}", self.0))
     }
 
+    /// The domain of a challenge name: this name without `_acme-challenge.` in front.
+    pub fn challenged(&self) -> Option<Name> {
+        let (first, rest) = self.0.split_once('.')?;
+        (first == LABEL).then(|| Name(rest.to_string()))
+    }
+
     /// Is this name `parent` itself or below it, on a label boundary?
     pub fn is_within(&self, parent: &Name) -> bool {
         match self.0.strip_suffix(&parent.0) {
@@ -221,7 +227,8 @@ impl fmt::Display for Action {
     }
 }
 
-/// What a client asks for, in whichever dialect it was said.
+/// What a client asks for, in whichever dialect it was said; what its name is, a domain or the owner
+/// name of a record, the dialect decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
     Setup {

@@ -18,6 +18,7 @@ pub mod fault;
 pub mod folder;
 pub mod foreign;
 pub mod gate;
+pub mod gateway;
 pub mod hook;
 pub mod http;
 pub mod ledger;

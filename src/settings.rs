@@ -3,7 +3,7 @@
 
 use crate::config::{self, Setting};
 use crate::provider::PROVIDERS;
-use crate::{account, hook, http, serve, state, users};
+use crate::{account, gateway, hook, http, serve, state, users};
 
 /// The setting of the log, which belongs to no part.
 const LOG: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
@@ -24,7 +24,7 @@ pub fn serve() -> Vec<Setting> {
 
 /// The hook's, on the web server.
 pub fn hook() -> Vec<Setting> {
-    [config::SETTINGS, hook::SETTINGS].concat()
+    [config::SETTINGS, gateway::SETTINGS, hook::SETTINGS].concat()
 }
 
 /// Those that passwd looks at.

@@ -8,6 +8,8 @@ mod cases {
     mod access;
     /// Several DNS accounts in one gateway: DNSAPI_ACCOUNTS.
     mod accounts;
+    /// Delegated names: DNS_ALIAS.
+    mod alias;
     /// The door's limits: whom they keep out, and whom not.
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
@@ -24,6 +26,8 @@ mod cases {
     mod framing;
     /// `acmegw hook` against the gateway.
     mod hook;
+    /// httpreq and acmeproxy: lego, Traefik, Caddy, acme.sh.
+    mod httpreq;
     /// The ledger on disk: restarts, kills, a disk that cannot be written.
     mod ledger;
     /// Signals, restarts, the reaper, the log.

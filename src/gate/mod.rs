@@ -3,6 +3,7 @@
 //! is forgotten does not compile.
 
 pub mod access;
+pub mod alias;
 pub mod auth;
 pub mod claim;
 mod derivations;

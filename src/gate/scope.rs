@@ -1,15 +1,22 @@
 //! Is this name ours to touch? The only place that makes a [`Permit`].
+//!
+//! Its doors, each a function of [`Scope`]: a domain's challenge, a record by its own name, the place of
+//! an acme-dns account, and the recall of what the ledger wrote down.
+
+use std::fmt;
 
 use crate::acmedns::Account;
 use crate::challenge::{Action, Name, Value};
 use crate::deadline::Deadline;
 use crate::gate::access::{Access, NotAllowed};
+use crate::gate::alias::Aliases;
 use crate::gate::auth::Caller;
 
 /// The domains that may be touched, each with all that lies below it, and by whom.
 pub struct Scope {
     domains: Vec<Name>,
     access: Access,
+    aliases: Aliases,
     /// DNS_ZONE, in which acme-dns accounts have places of their own.
     zone: Option<Name>,
 }
@@ -20,7 +27,7 @@ pub struct Grant {
     domain: Name,
     owner: Name,
     caller: String,
-    /// See [`Permit::rolls`].
+    /// See [`Grant::rolls`].
     rolls: Option<usize>,
     deadline: Deadline,
 }
@@ -55,8 +62,12 @@ pub enum OutOfScope {
     Caller(NotAllowed),
     /// Not by this acme-dns account: it is another one's, or none of its names.
     Account(Name),
-    /// An acme-dns account's place was in a DNS_ZONE that is not served any more.
+    /// The acme-dns account's place was in a DNS_ZONE that is not served any more.
     Place(Name),
+    /// A record's name that is neither a challenge's nor the target of a delegated name.
+    NoChallenge(Name),
+    /// The record of that name, which was set there before the configuration was changed.
+    Elsewhere(Name),
 }
 
 impl Scope {
@@ -67,66 +78,94 @@ impl Scope {
 
     /// Of these domains to each caller what the rules allow.
     pub fn ruled(domains: Vec<Name>, access: Access) -> Scope {
-        Scope { domains, access, zone: None }
+        Scope { domains, access, aliases: Aliases::default(), zone: None }
     }
 
-    /// And the places of acme-dns accounts in this zone, to each account its own.
+    /// With these names delegated.
+    pub fn delegating(self, aliases: Aliases) -> Scope {
+        Scope { aliases, ..self }
+    }
+
+    /// And with the places of acme-dns accounts in this zone, to each account its own.
     pub fn with_zone(self, zone: Option<Name>) -> Scope {
         Scope { zone, ..self }
     }
 
-    /// The door for a client's challenge. An acme-dns account asks for its place by its subdomain,
-    /// or for one of its names.
+    /// The door for a client's challenge.
+    ///
+    /// A client that follows CNAMEs may know no dialect in which to say so, and name the target of a
+    /// delegated name instead.
     pub fn challenge(&self, caller: &Caller, domain: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
-        let (domain, owner, rolls) = match caller.account() {
-            None => (self.checked(caller, domain)?, domain.challenge(), None),
-            Some(account) => {
-                let (domain, owner) = self.of_account(caller, account, domain)?;
-                (domain, owner, Some(account.values()))
-            }
-        };
-        Ok(Grant { domain: domain.clone(), owner, caller: caller.identity(), rolls, deadline })
+        let owner = if self.aliases.names(domain).is_empty() { &domain.challenge() } else { domain };
+        self.record(caller, owner, deadline)
     }
 
-    /// What is set at an account's place is for all of its names, so that it has to have leave for
-    /// each. Whoever registered it has leave for the place alone, to which somebody who may change
-    /// a zone has to point first.
-    fn of_account<'a>(
-        &self,
-        caller: &Caller,
-        account: &'a Account,
-        domain: &'a Name,
-    ) -> Result<(&'a Name, Name), OutOfScope> {
-        if account.names.contains(domain) {
-            return Ok((self.checked(caller, domain)?, domain.challenge()));
+    /// The door for who names the record itself: the target of a delegated name, by whose rights it
+    /// is judged, or the challenge name of a domain, whose record may be at a target.
+    pub fn record(&self, caller: &Caller, owner: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
+        if let Some(name) = self.aliases.names(owner).first() {
+            return self.at_target(caller, name, owner, deadline);
         }
-        if domain.as_str() != account.subdomain.as_str() {
+        let domain = owner.challenged().ok_or_else(|| OutOfScope::NoChallenge(owner.clone()))?;
+        self.check(&domain)?;
+        if let Some(target) = self.aliases.target(&domain) {
+            return self.at_target(caller, &domain, target, deadline);
+        }
+        self.allow(caller, &domain)?;
+        Ok(self.grant(caller, &domain, owner, deadline))
+    }
+
+    /// Whoever writes at a target proves every name whose challenge leads there, and has to be
+    /// allowed all of them.
+    fn at_target(&self, caller: &Caller, name: &Name, target: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
+        self.aliases.names(target).into_iter().try_for_each(|proved| self.allow(caller, proved))?;
+        Ok(self.grant(caller, name, target, deadline))
+    }
+
+    /// The door for an acme-dns account, which asks for its place by its subdomain. What is set there
+    /// is for all of its names, and it has to be allowed each. Whoever registered it is allowed the
+    /// place alone: somebody who may change a zone has to point there first.
+    pub fn place(&self, caller: &Caller, subdomain: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
+        let own = caller.account().filter(|account| account.subdomain.as_str() == subdomain.as_str());
+        let account = own.ok_or_else(|| OutOfScope::Account(subdomain.clone()))?;
+        account.names.iter().try_for_each(|name| self.allow(caller, name))?;
+        let (place, first) = (&account.fulldomain, account.names.first());
+        if self.zone.as_ref().is_some_and(|zone| account.is_in(zone)) {
+            return Ok(self.grant(caller, first.unwrap_or(place), place, deadline));
+        }
+        match first.is_some_and(|name| name.challenge() == *place) {
+            true => self.record(caller, place, deadline),
+            false => Err(OutOfScope::Place(place.clone())),
+        }
+    }
+
+    /// The one place that makes a [`Grant`] for a caller.
+    fn grant(&self, caller: &Caller, domain: &Name, owner: &Name, deadline: Deadline) -> Grant {
+        let rolls = caller.account().map(Account::values);
+        Grant { domain: domain.clone(), owner: owner.clone(), caller: caller.identity(), rolls, deadline }
+    }
+
+    /// May this caller prove that domain? An acme-dns account only one of its names.
+    fn allow(&self, caller: &Caller, domain: &Name) -> Result<(), OutOfScope> {
+        if caller.account().is_some_and(|account| !account.names.contains(domain)) {
             return Err(OutOfScope::Account(domain.clone()));
         }
-        account.names.iter().try_for_each(|name| self.checked(caller, name).map(drop))?;
-        let is_in_zone = self.zone.as_ref().is_some_and(|zone| account.is_in(zone));
-        let first = account.names.first().filter(|name| is_in_zone || account.fulldomain == name.challenge());
-        match (first, is_in_zone) {
-            (Some(name), _) => Ok((name, account.fulldomain.clone())),
-            (None, true) => Ok((&account.fulldomain, account.fulldomain.clone())),
-            (None, false) => Err(OutOfScope::Place(account.fulldomain.clone())),
-        }
-    }
-
-    fn checked<'a>(&self, caller: &Caller, domain: &'a Name) -> Result<&'a Name, OutOfScope> {
         self.check(domain)?;
-        self.access.check(caller, domain).map_err(OutOfScope::Caller)?;
-        Ok(domain)
+        self.access.check(caller, domain).map_err(OutOfScope::Caller)
     }
 
     /// The door for the ledger, which takes back what it wrote down: removal only, and only of
     /// what the configuration still covers. Whoever set it may have lost the right to it since: the
     /// more reason to remove it.
     pub fn recall(&self, record: &Record, deadline: Deadline) -> Result<Permit, OutOfScope> {
-        // That of an account that registered itself was set at the name that was asked for.
         let is_place = self.zone.as_ref().is_some_and(|zone| record.owner.is_within(zone));
+        // An account that was registered was asked for nothing but its place.
         if !(is_place && record.owner == record.domain) {
             self.check(&record.domain)?;
+        }
+        let is_target = self.aliases.target(&record.domain) == Some(&record.owner);
+        if !(is_place || is_target || record.owner == record.domain.challenge()) {
+            return Err(OutOfScope::Elsewhere(record.owner.clone()));
         }
         let Record { domain, owner, caller, .. } = record.clone();
         let grant = Grant { domain, owner, caller, rolls: None, deadline };
@@ -152,7 +191,8 @@ impl Grant {
         &self.caller
     }
 
-    /// See [`Permit::rolls`].
+    /// Does its caller leave values behind for good, as acme-dns clients do? Then the oldest make room
+    /// for new ones, and this is how many it may want at a time.
     pub fn rolls(&self) -> Option<usize> {
         self.rolls
     }
@@ -189,8 +229,7 @@ impl Permit {
         self.grant.deadline
     }
 
-    /// Does its caller leave values behind for good, as acme-dns clients do? Then the oldest make room
-    /// for new ones, and this is how many it may want at a time.
+    /// See [`Grant::rolls`].
     pub fn rolls(&self) -> Option<usize> {
         self.grant.rolls
     }
@@ -207,10 +246,62 @@ impl Permit {
     }
 }
 
+impl fmt::Display for OutOfScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OutOfScope::Domains(name) => write!(
+                f,
+                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, name it in DNS_ALIAS if \
+                 a CNAME led there, or correct the name"
+            ),
+            OutOfScope::Caller(not_allowed) => not_allowed.fmt(f),
+            OutOfScope::NoChallenge(name) => write!(
+                f,
+                "{name} does not begin with _acme-challenge, and is no target in DNS_ALIAS of the gateway: add it there \
+                 if a CNAME led there, or correct the name"
+            ),
+            OutOfScope::Account(name) => {
+                write!(f, "{name} is neither the account's subdomain nor one of its names: see acmegw acmedns list")
+            }
+            OutOfScope::Place(name) => write!(
+                f,
+                "the account's place {name} is not in the DNS_ZONE that is served: set that as it was, or make the \
+                 account anew"
+            ),
+            OutOfScope::Elsewhere(name) => write!(f, "{name} is no longer a target in DNS_ALIAS"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
     use std::time::Duration;
+
+    fn name(text: &str) -> Name {
+        Name::owner(text).unwrap()
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(1))
+    }
+
+    /// example.com, and of it two names with a target of their own and two with one together.
+    fn delegating(access: Access) -> Scope {
+        let pairs = [
+            ("www.example.com", "www.acme.example.net"),
+            ("example.com", "_acme-challenge.example.net"),
+            ("a.example.com", "both.example.net"),
+            ("b.example.com", "both.example.net"),
+        ];
+        Scope::ruled(vec![name("example.com")], access).delegating(Aliases::of(&pairs))
+    }
+
+    /// Who is asked for, and where the record is: `domain owner`.
+    fn granted(grant: Result<Grant, OutOfScope>) -> Result<String, OutOfScope> {
+        grant.map(|grant| format!("{} {}", grant.domain, grant.owner))
+    }
 
     #[test]
     fn only_names_within_the_domains_on_a_label_boundary() {
@@ -237,6 +328,63 @@ mod tests {
         assert_eq!(permit.action(), Action::Teardown);
     }
 
+    #[test]
+    fn the_record_of_a_delegated_name_is_at_its_target_whichever_of_the_two_is_asked_for() {
+        let (scope, caller) = (delegating(Access::unlimited()), Caller::for_tests("alice"));
+        let challenge = |text: &str| granted(scope.challenge(&caller, &name(text), soon()));
+        let record = |text: &str| granted(scope.record(&caller, &name(text), soon()));
+        let www = Ok("www.example.com www.acme.example.net".to_string());
+        assert_eq!(challenge("www.example.com"), www);
+        assert_eq!(challenge("www.acme.example.net"), www);
+        assert_eq!(record("www.acme.example.net"), www);
+        assert_eq!(record("_acme-challenge.www.example.com"), www);
+        let apex = Ok("example.com _acme-challenge.example.net".to_string());
+        assert_eq!(challenge("example.com"), apex);
+        assert_eq!(challenge("example.net"), apex, "its challenge name is the target");
+        assert_eq!(challenge("c.example.com"), Ok("c.example.com _acme-challenge.c.example.com".to_string()));
+        for foreign in ["acme.example.net", "a.www.acme.example.net", "ww.acme.example.net"] {
+            assert_eq!(challenge(foreign), Err(OutOfScope::Domains(name(foreign))));
+        }
+        let below = "_acme-challenge.www.acme.example.net";
+        assert_eq!(record(below), Err(OutOfScope::Domains(name(&below[16..]))), "the target, and not its challenge");
+        for other in ["example.net", "example.com", "www.example.com", "a.www.acme.example.net", "_acme-challenge"] {
+            assert_eq!(record(other), Err(OutOfScope::NoChallenge(name(other))), "{other}");
+        }
+    }
+
+    #[test]
+    fn rights_to_a_target_are_the_rights_to_all_names_that_lead_there() {
+        let scratch = Scratch::new();
+        let rules = "alice www.example.com a.example.com\nbob .example.com\ncarol .example.net\n";
+        let scope = delegating(Access::of(&scratch.file("access", rules)));
+        let may = |user: &str, asked: &str| {
+            let caller = Caller::for_tests(user);
+            let doors = [Scope::challenge, Scope::record].map(|door| door(&scope, &caller, &name(asked), soon()));
+            doors.iter().any(Result::is_ok)
+        };
+        let asked = ["www.example.com", "www.acme.example.net", "a.example.com", "b.example.com", "both.example.net"];
+        assert_eq!(asked.map(|name| may("alice", name)), [true, true, false, false, false], "she may a, and not b");
+        assert_eq!(asked.map(|name| may("bob", name)), [true; 5]);
+        assert_eq!(asked.map(|name| may("carol", name)), [false; 5], "the target's own domain gives no right");
+    }
+
+    #[test]
+    fn the_ledger_may_remove_at_a_target_only_as_long_as_it_is_one() {
+        let record = |domain: &str, owner: &str| {
+            let value = Value::parse(&"v".repeat(43)).unwrap();
+            Record { domain: name(domain), owner: name(owner), value, caller: "alice".to_string() }
+        };
+        let www = record("www.example.com", "www.acme.example.net");
+        let scope = delegating(Access::unlimited());
+        assert_eq!(scope.recall(&www, soon()).unwrap().owner(), &www.owner);
+        let before = record("www.example.com", "_acme-challenge.www.example.com");
+        assert_eq!(scope.recall(&before, soon()).unwrap().owner(), &before.owner, "from before it was delegated");
+        let without = Scope::new(vec![name("example.com")]);
+        assert_eq!(without.recall(&www, soon()).unwrap_err(), OutOfScope::Elsewhere(www.owner.clone()));
+        let others = record("www.example.com", "both.example.net");
+        assert_eq!(scope.recall(&others, soon()).unwrap_err(), OutOfScope::Elsewhere(others.owner));
+    }
+
     fn names(names: &[&str]) -> Vec<Name> {
         names.iter().map(|name| Name::host(name).unwrap()).collect()
     }
@@ -244,7 +392,8 @@ mod tests {
     /// What an account may set, by what it asks for.
     fn set(scope: &Scope, account: &Account, asked: &str) -> Result<(String, String), OutOfScope> {
         let (caller, deadline) = (Caller::of_account(account), Deadline::after(Duration::from_secs(1)));
-        let grant = scope.challenge(&caller, &Name::host(asked).unwrap(), deadline)?;
+        let asked = Name::host(asked).unwrap();
+        let grant = scope.place(&caller, &asked, deadline).or_else(|_| scope.challenge(&caller, &asked, deadline))?;
         Ok((grant.domain.to_string(), grant.owner.to_string()))
     }
 

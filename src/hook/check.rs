@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io::Write;
 
-use super::answer;
-use super::gateway::Gateway;
 use super::logfile::Logfile;
-use super::settings::{Address, Settings};
+use super::settings::Settings;
 use crate::challenge::Name;
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::gateway::{Address, Gateway, answer};
 
 /// A name that is nobody's (RFC 6761 section 6.4): asking for it tells wrong credentials from good ones.
 const NOBODYS: &str = "acmegw.invalid";
@@ -62,8 +61,7 @@ fn domain(words: &[OsString]) -> Result<Option<Name>, Failure> {
 /// Who answers at the address, does it know us, and may we touch the domain?
 fn gateway(address: Address, domain: Option<&Name>, report: &mut Report<'_, impl Write>) {
     let uri = address.uri.clone();
-    let log = Logfile::open(None);
-    let gateway = Gateway::new(address, &log);
+    let gateway = Gateway::new(address);
     match gateway.get("/health") {
         Ok(answer) if answer.status == 200 => report.ok("gateway", &uri),
         Ok(answer) => return report.failed("gateway", format_args!("{uri}: {}", answer::reason(&answer))),

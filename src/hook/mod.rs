@@ -4,10 +4,8 @@
 //! folder is `/`, and httpd reads stderr to its end. So it never leaves a child behind, and
 //! stdout stays empty. An event always succeeds: mod_md would take a failure for a veto.
 
-mod answer;
 mod check;
 pub mod dialect;
-mod gateway;
 mod logfile;
 mod settings;
 mod settle;
@@ -19,9 +17,10 @@ use std::path::PathBuf;
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
+use crate::gateway::{Gateway, Patience, answer};
+use crate::http::Trust;
 use crate::sys;
 use dialect::{Change, Order};
-use gateway::{Gateway, Patience};
 use logfile::Logfile;
 use settings::Settings;
 
@@ -73,9 +72,12 @@ fn change(change: &Change, config: Result<(Config, Mistakes), Failure>, log: &Lo
     let (config, mut mistakes) = config?;
     let settings = Settings::read(&config, &mut mistakes);
     let Settings { address, delay } = mistakes.finish(settings)?;
-    let gateway = Gateway::new(address, log);
+    if let Trust::Anything = address.trust {
+        log.warn("API_INSECURE = yes: whoever answers is taken for the gateway and sees the password");
+    }
+    let gateway = Gateway::new(address);
     for challenge in &change.challenges {
-        let answer = gateway.change(challenge, Patience::default())?;
+        let answer = gateway.change(challenge, Patience::default(), |text| log.note(text))?;
         let request = answer::request(&answer);
         log.note(format_args!("{} {}: done{request}", challenge.action(), challenge.domain()));
     }

@@ -1,24 +1,12 @@
-//! Which gateway the hook asks, whom it believes to be that gateway, and how long it waits.
+//! What the hook needs beside the gateway's address: its log, and how long it waits for the DNS.
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
 use crate::config::{Config, Mistakes, Setting};
-use crate::http::{self, BaseUrl, Pin, Proxy, Trust};
-use crate::mistake::Mistake;
-use crate::secret::Secret;
+use crate::gateway::Address;
 
-/// The names at the head of the predecessor's apache-mod_md.sh, and what TLS needs.
+/// Of the names at the head of the predecessor's apache-mod_md.sh those that are the hook's own.
 pub const SETTINGS: &[Setting] = &[
-    Setting::new("API_URI", "", "the gateway's address, as https://HOST:8000"),
-    Setting::new("API_USER", "", "the user that the gateway knows us by"),
-    Setting::secret("API_PASSWD", "that user's password"),
-    Setting::new("API_CA", "", "PEM file of the CA that signed the gateway's certificate (else the system's roots)"),
-    Setting::new("API_PIN", "", "the pin of the gateway's key, sha256//BASE64, in place of a CA"),
-    Setting::new("API_INSECURE", "no", "yes: believe any certificate"),
-    Setting::new("API_PROXY", "", "forward proxy to the gateway, as http://HOST:PORT"),
     Setting::new("DNS_DELAY", "300", "seconds to wait after a setup until the record is seen everywhere"),
     Setting::new("LOGFILE", "", "the hook's log"),
 ];
@@ -32,108 +20,34 @@ pub struct Settings {
     pub delay: Duration,
 }
 
-/// Where the gateway is and how to talk to it.
-pub struct Address {
-    pub uri: BaseUrl,
-    /// The value of the Authorization header.
-    pub authorization: Option<Secret>,
-    pub trust: Trust,
-    pub proxy: Option<Proxy>,
-}
-
 impl Settings {
     pub fn read(config: &Config, mistakes: &mut Mistakes) -> Option<Settings> {
-        let uri = mistakes.note(config.required("API_URI", config.parse_unshown("API_URI", http::address)));
-        let authorization = mistakes.note(authorization(config));
-        let trust = mistakes.note(trust(config));
-        let proxy = mistakes.note(config.parse_unshown("API_PROXY", http::parse_proxy));
+        let address = Address::read(config, mistakes);
         let delay = mistakes.note(config.number("DNS_DELAY", 0..=LONGEST_DELAY));
-        let (uri, authorization) = (uri?, authorization?);
-        if authorization.is_some() && !uri.is_confidential() {
-            let remedy = "write https://; a password goes over plain http to 127.0.0.1, ::1 and localhost only";
-            mistakes.push(config.mistake("API_URI", "would send API_PASSWD in clear", remedy));
-        }
-        let address = Address { uri, authorization, trust: trust?, proxy: proxy? };
-        Some(Settings { address, delay: Duration::from_secs(delay??) })
-    }
-}
-
-/// HTTP Basic, RFC 7617: the user's name holds no colon.
-fn authorization(config: &Config) -> Result<Option<Secret>, Mistake> {
-    match (config.text("API_USER"), config.secret("API_PASSWD")?) {
-        (None, None) => Ok(None),
-        (Some(user), _) if user.contains(':') => Err(config.mistake("API_USER", "holds a colon", "no user has one")),
-        (Some(user), Some(password)) => {
-            let both = Secret::new(format!("{user}:{}", password.reveal()));
-            Ok(Some(Secret::new(format!("Basic {}", BASE64_STANDARD.encode(both.reveal())))))
-        }
-        (Some(_), None) => {
-            Err(config.mistake("API_USER", "is set without a password", "set API_PASSWD or API_PASSWD_FILE"))
-        }
-        (None, Some(_)) => Err(config.mistake("API_PASSWD", "is set without a user", "set API_USER, or remove it")),
-    }
-}
-
-/// One way to believe, not two: a pin takes the place of the chain, so that a CA beside it would
-/// be a check that nobody makes.
-fn trust(config: &Config) -> Result<Trust, Mistake> {
-    let insecure = config.switch("API_INSECURE")? == Some(true);
-    let pin = config.parse("API_PIN", Pin::parse)?;
-    match (config.path("API_CA"), pin, insecure) {
-        (None, None, false) => Ok(Trust::System),
-        (Some(path), None, false) => match http::roots_from_pem(&path) {
-            Ok(roots) => Ok(Trust::Roots(roots)),
-            Err(reason) => {
-                Err(config.mistake("API_CA", format_args!("= {}: {}", path.display(), reason.what), reason.remedy))
-            }
-        },
-        (None, Some(pin), false) => Ok(Trust::Pin(pin)),
-        (None, None, true) => Ok(Trust::Anything),
-        (_, _, true) => {
-            let what = "= yes would make API_CA and API_PIN void";
-            Err(config.mistake("API_INSECURE", what, "remove it, and keep the certificate checked"))
-        }
-        (Some(_), Some(_), false) => {
-            let what = "and API_CA are both set, and a pin takes the place of a CA";
-            Err(config.mistake("API_PIN", what, "keep one of the two"))
-        }
+        Some(Settings { address: address?, delay: Duration::from_secs(delay??) })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use super::*;
+    use crate::hook::tests::config;
 
-    use crate::hook::tests::settings;
+    fn settings(written: &[(&str, &str)]) -> Result<Settings, String> {
+        let (config, mut mistakes) = config(written).unwrap();
+        let settings = Settings::read(&config, &mut mistakes);
+        mistakes.finish(settings).map_err(|failure| failure.to_string())
+    }
 
     #[test]
-    fn settings_that_contradict_or_endanger_are_refused_and_show_no_secret() {
-        let pin = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-        let (uri, plain) = (("API_URI", "https://gw.example"), ("API_URI", "http://gw.example"));
-        let (user, password) = (("API_USER", "alice"), ("API_PASSWD", "hunter2"));
-        for (written, named) in [
-            (&[][..], "API_URI is not set"),
-            (&[("API_URI", "gw.example:8000")], "write it as https://HOST"),
-            (&[("API_URI", "https://alice:hunter2@gw.example")], "take name and password out"),
-            (&[plain, user, password], "in clear: write https://"),
-            (&[uri, user], "API_USER is set without a password"),
-            (&[uri, password], "API_PASSWD is set without a user"),
-            (&[uri, password, ("API_USER", "a:b")], "API_USER holds a colon"),
-            (&[uri, ("API_CA", "/nowhere/ca.pem")], "API_CA = /nowhere/ca.pem: cannot be read"),
-            (&[uri, ("API_PIN", "sha256//x")], "write it as sha256//BASE64"),
-            (&[uri, ("API_PIN", pin), ("API_CA", "/ca.pem")], "API_PIN and API_CA are both set"),
-            (&[uri, ("API_PIN", pin), ("API_INSECURE", "yes")], "would make API_CA and API_PIN void"),
-            (&[uri, ("API_INSECURE", "maybe")], "write one of"),
-            (&[uri, ("API_PROXY", "socks5://u:hunter2@h")], "write it as http://HOST:PORT"),
-            (&[uri, ("DNS_DELAY", "-1")], "a whole number from 0"),
-            (&[uri, ("DNS_DELAY", "5m")], "a whole number from 0"),
-        ] {
-            let said = settings(written).err().unwrap_or_else(|| panic!("{named}"));
-            assert!(said.contains(named) && !said.contains("hunter2"), "{named}: {said}");
+    fn the_delay_is_a_number_of_seconds_up_to_a_day() {
+        let uri = ("API_URI", "https://gw.example");
+        for wrong in ["-1", "5m", "86401"] {
+            let said = settings(&[uri, ("DNS_DELAY", wrong)]).err().unwrap();
+            assert!(said.contains("a whole number from 0"), "{said}");
         }
         assert_eq!(settings(&[uri]).unwrap().delay, Duration::from_secs(300));
-        assert_eq!(settings(&[plain, ("DNS_DELAY", "0")]).unwrap().delay, Duration::ZERO);
-        assert!(settings(&[("API_URI", "http://127.0.0.1:8000"), user, password]).is_ok());
+        assert_eq!(settings(&[uri, ("DNS_DELAY", "0")]).unwrap().delay, Duration::ZERO);
     }
 
     #[test]

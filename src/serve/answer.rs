@@ -34,6 +34,12 @@ impl Answer {
         Answer { status, headers: vec![("Content-Type".to_string(), content_type.to_string())], body }
     }
 
+    /// With these headers besides.
+    pub fn with(mut self, headers: &[(&'static str, String)]) -> Answer {
+        self.headers.extend(headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
+        self
+    }
+
     /// As it goes over the wire, at the end of a connection that has had its one request.
     pub fn to_http(&self, number: &str) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
@@ -79,9 +85,8 @@ impl Problem {
             "detail": self.detail,
             "request": number,
         });
-        let mut answer = Answer::new(self.status, "application/problem+json", document.to_string().into_bytes());
-        answer.headers.extend(self.headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
-        answer
+        let body = document.to_string().into_bytes();
+        Answer::new(self.status, "application/problem+json", body).with(&self.headers)
     }
 }
 
@@ -97,9 +102,10 @@ impl From<Denied> for Problem {
         match denied {
             // 401 is about who asks, 403 about what is asked for.
             Denied::Host(_) => challenge(format!("{detail} of the gateway")),
-            Denied::NoPassword => {
-                challenge(format!("{detail}: set API_USER and API_PASSWD, or ask for an entry in ALLOWED_HOSTS"))
-            }
+            Denied::NoPassword => challenge(format!(
+                "{detail}: give them to the client (API_USER and API_PASSWD of acmegw hook), or ask for an entry in \
+                     ALLOWED_HOSTS"
+            )),
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
             Denied::WrongKey { .. } | Denied::Elsewhere { .. } => challenge(format!("{detail}: see acmegw-acmedns(8)")),
@@ -122,19 +128,7 @@ fn challenge(detail: String) -> Problem {
 
 impl From<OutOfScope> for Problem {
     fn from(out: OutOfScope) -> Problem {
-        let detail = match out {
-            OutOfScope::Domains(name) => format!(
-                "{name} is not within the domains of this gateway: add it to DNSAPI_DOMAINS, or correct the name"
-            ),
-            OutOfScope::Caller(not_allowed) => not_allowed.to_string(),
-            OutOfScope::Account(name) => {
-                format!("{name} is neither the account's subdomain nor one of its names: see acmegw-acmedns(8)")
-            }
-            OutOfScope::Place(name) => format!(
-                "the account's place {name} is not in the DNS_ZONE that is served now: set it as it was, or make the account anew"
-            ),
-        };
-        Problem::new(403, detail)
+        Problem::new(403, out.to_string())
     }
 }
 

@@ -29,6 +29,7 @@ use crate::acmedns::store::Store;
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
+use crate::gate::alias::{self, Aliases};
 use crate::gate::auth::{self, Auth};
 use crate::gate::claim::HEADERS;
 use crate::gate::peer::{self, Proxies};
@@ -54,6 +55,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     auth::SETTINGS,
     peer::SETTINGS,
     access::SETTINGS,
+    alias::SETTINGS,
     register::SETTINGS,
 ];
 
@@ -82,6 +84,7 @@ struct Plan {
     auth: Auth,
     registration: Option<Registration>,
     access: Access,
+    aliases: Aliases,
     accounts: Accounts,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
@@ -117,6 +120,7 @@ impl Plan {
         let accounts = Accounts::read(config, mistakes, &ledger);
         let zone = accounts.as_ref().and_then(Accounts::own_zone);
         let registration = Registration::read(config, mistakes, auth.as_ref(), accounts_of_clients, zone);
+        let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
         let ttl = mistakes.note(account::challenge_ttl(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
             && !listen.is_loopback()
@@ -135,6 +139,7 @@ impl Plan {
             auth: auth?,
             registration: registration?,
             access: access?,
+            aliases: aliases?,
             accounts: accounts?,
             ledger,
             state: state?,
@@ -194,7 +199,9 @@ impl Plan {
         }
         self.accounts.start()?;
         let forwarded = HEADERS.into_iter().chain([self.proxies.header.as_str()]).map(str::to_string).collect();
-        let scope = Scope::ruled(self.accounts.domains(), self.access).with_zone(self.accounts.own_zone().cloned());
+        let scope = Scope::ruled(self.accounts.domains(), self.access)
+            .delegating(self.aliases)
+            .with_zone(self.accounts.own_zone().cloned());
         let proxies = Arc::new(self.proxies);
         let gateway = Gateway {
             proxies: proxies.clone(),

@@ -24,11 +24,8 @@ pub fn reap(gateway: &Gateway, account: usize, ttl: Duration) {
             let name = &record.owner;
             let permit = match gateway.scope.recall(&record, Deadline::after(PATIENCE)) {
                 Ok(permit) => permit,
-                Err(_) => {
-                    log::error!(
-                        "action=recall name={name}: no longer within DNSAPI_DOMAINS, remove {} by hand",
-                        record.value
-                    );
+                Err(out) => {
+                    log::error!("action=recall name={name}: remove {} by hand: {out}", record.value);
                     gateway.ledger.postpone(record);
                     continue;
                 }

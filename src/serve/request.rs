@@ -89,8 +89,9 @@ impl Gateway {
         };
         let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
         let challenge = (dialect.read)(ask)?;
-        event.met(&caller, &challenge.action().to_string(), challenge.domain().as_str());
-        let grant = self.scope.challenge(&caller, challenge.domain(), ask.passenger.deadline)?;
+        let name = challenge.domain();
+        event.met(&caller, &challenge.action().to_string(), name.challenged().as_ref().unwrap_or(name).as_str());
+        let grant = (dialect.door)(&self.scope, &caller, name, ask.passenger.deadline)?;
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
         self.accounts.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;

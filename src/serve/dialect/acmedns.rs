@@ -13,6 +13,7 @@ use super::json::Object;
 use super::{Dialect, last_segment};
 use crate::acmedns::{Account, Id, NETWORKS, network};
 use crate::challenge::{Challenge, Name, Value};
+use crate::gate::scope::Scope;
 use crate::secret::Secret;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::Ask;
@@ -23,6 +24,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     // goacmedns gives up after 30 s.
     patience: Duration::from_secs(25),
     read,
+    door: Scope::place,
     answer,
     refuse,
 };

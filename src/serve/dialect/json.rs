@@ -18,6 +18,17 @@ impl Object {
         })
     }
 
+    /// The same for those whose clients write the keys in any case; here they are in lower case.
+    pub(super) fn caseless(body: &[u8]) -> Result<Object, Problem> {
+        let Object(mut fields) = Object::parse(body)?;
+        fields.iter_mut().for_each(|(key, _)| key.make_ascii_lowercase());
+        let is_again = |(at, (key, _)): (usize, &(String, Json))| fields[..at].iter().any(|(one, _)| one == key);
+        match fields.iter().enumerate().any(is_again) {
+            true => Err(Problem::new(400, "a key stands in the body twice")),
+            false => Ok(Object(fields)),
+        }
+    }
+
     /// A field's text; None where it is absent or null.
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>, Problem> {
         match self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value) {

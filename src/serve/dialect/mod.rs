@@ -2,6 +2,7 @@
 //! its success and its errors into answers, and one row in [`DIALECTS`].
 
 pub mod acmedns;
+mod httpreq;
 mod json;
 mod native;
 #[cfg(test)]
@@ -10,8 +11,14 @@ mod properties;
 use std::time::Duration;
 
 use crate::challenge::{Challenge, Name};
+use crate::deadline::Deadline;
+use crate::gate::auth::Caller;
+use crate::gate::scope::{Grant, OutOfScope, Scope};
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::Ask;
+
+/// A door of [`Scope`]'s for clients.
+type Door = fn(&Scope, &Caller, &Name, Deadline) -> Result<Grant, OutOfScope>;
 
 /// A row of the table.
 pub struct Dialect {
@@ -22,6 +29,8 @@ pub struct Dialect {
     /// How long its clients wait for an answer.
     patience: Duration,
     pub read: fn(&Ask) -> Result<Challenge, Problem>,
+    /// What its names are: domains, or the owner names of records.
+    pub door: Door,
     /// What was carried out, as its client wants to hear it: some want back what they sent.
     pub answer: fn(&Challenge, &Ask) -> Answer,
     /// Any error, once the path has decided for the dialect: who is not admitted hears it like this too.
@@ -29,7 +38,7 @@ pub struct Dialect {
 }
 
 /// All dialects; the native one, which takes every path, is the last.
-const DIALECTS: &[Dialect] = &[acmedns::DIALECT, native::DIALECT];
+const DIALECTS: &[Dialect] = &[httpreq::DIALECT, acmedns::DIALECT, native::DIALECT];
 
 /// What a path ends with at which anybody may ask whether we are there, as at acme-dns's. By itself
 /// it is no dialect's.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::json::Object;
 use super::{Dialect, domain};
 use crate::challenge::{Action, Challenge, Value};
+use crate::gate::scope::Scope;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::Ask;
 
@@ -14,6 +15,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     allow: "POST, PUT, DELETE",
     patience: Duration::from_secs(120),
     read,
+    door: Scope::challenge,
     answer,
     refuse: |problem, ask| problem.answer(&ask.passenger.number),
 };

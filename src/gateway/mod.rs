@@ -1,19 +1,22 @@
-//! The conversation with `acmegw serve`, in its native dialect: a request, and the patience to
-//! ask a gateway again that is only briefly away.
+//! The conversation with a running `acmegw serve`, for the tools that ask it: in its native dialect,
+//! with the patience to ask a gateway again that is only briefly away.
 
+mod address;
+pub mod answer;
+
+use std::fmt;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::answer;
-use super::logfile::Logfile;
-use super::settings::Address;
 use crate::challenge::Challenge;
 use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::http::{self, Agent, Answer, BaseUrl, Request, Trust, Unanswered};
+use crate::http::{self, Agent, Answer, BaseUrl, Request, Unanswered};
 use crate::secret::Secret;
+
+pub use address::{Address, SETTINGS};
 
 /// How long an answer may take: the gateway gives itself 120 s for a change, and its 504 has to
 /// reach us.
@@ -35,31 +38,33 @@ impl Default for Patience {
 }
 
 /// The gateway at its address.
-pub struct Gateway<'a> {
+pub struct Gateway {
     agent: Agent,
     uri: BaseUrl,
     authorization: Option<Secret>,
-    log: &'a Logfile,
 }
 
 /// Why the gateway did not do it.
-pub(super) struct Refusal {
-    pub why: String,
+struct Refusal {
+    why: String,
     /// Worth asking again, at the earliest after this. None: it would be refused again.
-    pub again: Option<Duration>,
+    again: Option<Duration>,
 }
 
-impl<'a> Gateway<'a> {
-    pub fn new(address: Address, log: &'a Logfile) -> Gateway<'a> {
-        if let Trust::Anything = address.trust {
-            log.warn("API_INSECURE = yes: whoever answers is taken for the gateway and sees the password");
-        }
+impl Gateway {
+    pub fn new(address: Address) -> Gateway {
         let agent = http::agent(&address.trust, address.proxy);
-        Gateway { agent, uri: address.uri, authorization: address.authorization, log }
+        Gateway { agent, uri: address.uri, authorization: address.authorization }
     }
 
-    /// Asks for a change, until it is made, refused, or patience ends.
-    pub fn change(&self, challenge: &Challenge, patience: Patience) -> Result<Answer, Failure> {
+    /// Asks for a change, until it is made, refused, or patience ends; `note` hears of each time that
+    /// it is asked again.
+    pub fn change(
+        &self,
+        challenge: &Challenge,
+        patience: Patience,
+        note: impl Fn(fmt::Arguments),
+    ) -> Result<Answer, Failure> {
         let what = format!("{} {}", challenge.action(), challenge.domain());
         let body = native(challenge);
         let end = Deadline::after(patience.total);
@@ -73,7 +78,7 @@ impl<'a> Gateway<'a> {
                 let asked = if tries > 1 { format!("; asked {tries} times") } else { String::new() };
                 return Err(Failure::Failed(format!("{what}: {}{asked}", refusal.why)));
             };
-            self.log.note(format_args!("{what}: {}; asked again in {wait:.1?}", refusal.why));
+            note(format_args!("{what}: {}; asked again in {wait:.1?}", refusal.why));
             thread::sleep(wait);
             pause = (pause * 2).min(patience.longest);
             tries += 1;
@@ -115,7 +120,7 @@ impl<'a> Gateway<'a> {
 
 impl Refusal {
     /// How long to wait before asking again; None where that is of no use before `end`.
-    pub fn wait(&self, pause: Duration, end: Deadline) -> Option<Duration> {
+    fn wait(&self, pause: Duration, end: Deadline) -> Option<Duration> {
         let (earliest, left) = (self.again?, end.left()?);
         Some(pause.min(left).max(earliest)).filter(|wait| *wait <= left)
     }
@@ -142,3 +147,6 @@ fn remedied(unanswered: &Unanswered) -> String {
     };
     format!("{unanswered}; {remedy}")
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
