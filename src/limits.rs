@@ -247,7 +247,7 @@ mod tests {
         let (account, _) = Account::new(names, None, Vec::new()).unwrap();
         let (domain, deadline) = (Name::host("example.com").unwrap(), Deadline::after(Duration::from_secs(20)));
         let asked = Name::host(account.subdomain.as_str()).unwrap();
-        let grant = Scope::new(vec![domain]).challenge(&Caller::of_account(&account), &asked, deadline).unwrap();
+        let grant = Scope::new(vec![domain]).place(&Caller::of_account(&account), &asked, deadline).unwrap();
         // And again the next day, and the day after.
         for day in 0..3 {
             for number in 0..100 {

@@ -391,9 +391,9 @@ mod tests {
 
     /// What an account may set, by what it asks for.
     fn set(scope: &Scope, account: &Account, asked: &str) -> Result<(String, String), OutOfScope> {
-        let (caller, deadline) = (Caller::of_account(account), Deadline::after(Duration::from_secs(1)));
-        let asked = Name::host(asked).unwrap();
-        let grant = scope.place(&caller, &asked, deadline).or_else(|_| scope.challenge(&caller, &asked, deadline))?;
+        let (caller, asked) = (Caller::of_account(account), name(asked));
+        let door = if asked.as_str() == account.subdomain.as_str() { Scope::place } else { Scope::challenge };
+        let grant = door(scope, &caller, &asked, soon())?;
         Ok((grant.domain.to_string(), grant.owner.to_string()))
     }
 
@@ -409,9 +409,14 @@ mod tests {
         let own = ("example.com".to_string(), "_acme-challenge.example.com".to_string());
         assert_eq!(set(&scope, &account, "example.com"), Ok(own));
         let foreign = ["a.example.com", "mail.example.com", other.subdomain.as_str(), account.fulldomain.as_str()];
+        let caller = Caller::of_account(&account);
         for asked in foreign.into_iter().chain([account.username.as_str(), "acme.example.net", "example.net"]) {
-            assert_eq!(set(&scope, &account, asked), Err(OutOfScope::Account(Name::host(asked).unwrap())), "{asked}");
+            for door in [Scope::place, Scope::challenge, Scope::record] {
+                assert!(door(&scope, &caller, &name(asked), soon()).is_err(), "{asked}");
+                assert!(door(&scope, &caller, &name(asked).challenge(), soon()).is_err(), "{asked}");
+            }
         }
+        assert_eq!(set(&scope, &account, "mail.example.com"), Err(OutOfScope::Account(name("mail.example.com"))));
         let other_zone = Scope::new(names(&["example.com"])).with_zone(Some(Name::owner("example.net").unwrap()));
         let gone = Err(OutOfScope::Place(account.fulldomain.clone()));
         assert_eq!(set(&other_zone, &account, account.subdomain.as_str()), gone);
@@ -429,14 +434,26 @@ mod tests {
         assert_eq!(set(&scope, &account, account.subdomain.as_str()), Ok((place.clone(), place)));
         assert!(set(&scope, &account, "example.com").is_err());
         assert!(set(&Scope::new(names(&["example.com"])), &account, account.subdomain.as_str()).is_err());
-        let deadline = Deadline::after(Duration::from_secs(1));
-        let grant =
-            scope.challenge(&Caller::of_account(&account), &Name::host(account.subdomain.as_str()).unwrap(), deadline);
+        let grant = scope.place(&Caller::of_account(&account), &name(account.subdomain.as_str()), soon());
         let record = grant.unwrap().setup(Value::parse(&"v".repeat(43)).unwrap()).record();
-        assert!(scope.recall(&record, deadline).is_ok());
-        assert!(Scope::new(names(&["example.com"])).recall(&record, deadline).is_err());
-        let apart = Record { domain: Name::host("example.org").unwrap(), ..record };
-        assert!(scope.recall(&apart, deadline).is_err());
+        assert!(scope.recall(&record, soon()).is_ok());
+        assert!(Scope::new(names(&["example.com"])).recall(&record, soon()).is_err());
+        let apart = Record { domain: name("example.org"), ..record };
+        assert!(scope.recall(&apart, soon()).is_err());
+    }
+
+    /// Its names may lead elsewhere, with others, whom it has to be allowed too.
+    #[test]
+    fn an_accounts_place_at_a_delegated_name_is_at_its_target() {
+        let scope = delegating(Access::unlimited());
+        let of = |domains: &[&str]| Account::new(names(domains), None, Vec::new()).unwrap().0;
+        let (www, a) = (of(&["www.example.com"]), of(&["a.example.com"]));
+        let target = ("www.example.com".to_string(), "www.acme.example.net".to_string());
+        assert_eq!(set(&scope, &www, www.subdomain.as_str()), Ok(target));
+        let shared = OutOfScope::Account(name("b.example.com"));
+        assert_eq!(set(&scope, &a, a.subdomain.as_str()), Err(shared), "b.example.com leads there too");
+        let both = of(&["a.example.com", "b.example.com"]);
+        assert!(set(&scope, &both, both.subdomain.as_str()).is_ok());
     }
 
     #[test]
@@ -444,10 +461,10 @@ mod tests {
         let zone = Name::owner("acme.example.net").unwrap();
         let scope = Scope::new(names(&["example.com"])).with_zone(Some(zone.clone()));
         let (account, _) = Account::registered(&zone, Vec::new(), "192.0.2.7").unwrap();
-        let deadline = Deadline::after(Duration::from_secs(1));
-        for asked in [account.subdomain.as_str(), account.fulldomain.as_str()] {
-            let asked = Name::host(asked).unwrap();
-            assert!(scope.challenge(&Caller::for_tests("alice"), &asked, deadline).is_err(), "{asked}");
+        for asked in [account.subdomain.as_str(), account.fulldomain.as_str()].map(name) {
+            for door in [Scope::place, Scope::challenge, Scope::record] {
+                assert!(door(&scope, &Caller::for_tests("alice"), &asked, soon()).is_err(), "{asked}");
+            }
         }
     }
 }

@@ -65,9 +65,7 @@ fn refuse(problem: &Problem, _ask: &Ask) -> Answer {
         (None, 401 | 403) => (401, Json::from("forbidden")),
         (None, status) => (status, Json::from(problem.detail.as_str())),
     };
-    let mut answer = line(status, format!("{{\"error\": {text}}}"));
-    answer.headers.extend(problem.headers.iter().map(|(name, value)| (name.to_string(), value.clone())));
-    answer
+    line(status, format!("{{\"error\": {text}}}")).with(&problem.headers)
 }
 
 /// From which networks the account that is asked for may be used. Clients send nothing, `null`, `{}`,
