@@ -4,12 +4,19 @@
 //! has to ask again whether it is well formed, in lower case or without its trailing dot.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 /// The label under which RFC 8555 section 8.4 looks for the TXT record.
 pub const LABEL: &str = "_acme-challenge";
+
+/// The verb of [`Challenge::Canary`].
+pub const CANARY: &str = "canary";
+
+/// The longest life of a canary.
+pub const CANARY_LIFE: Duration = Duration::from_secs(600);
 
 /// The longest name in text form, without the trailing dot (RFC 1035 section 2.3.4: 255 octets on the wire).
 const NAME_LIMIT: usize = 253;
@@ -240,19 +247,37 @@ pub enum Challenge {
         domain: Name,
         value: Option<Value>,
     },
+    /// A setup that proves the way to the DNS. Nobody but its sender waits for it, and it goes by
+    /// itself after `life`.
+    Canary {
+        domain: Name,
+        value: Value,
+        life: Duration,
+    },
 }
 
 impl Challenge {
     pub fn domain(&self) -> &Name {
         match self {
-            Challenge::Setup { domain, .. } | Challenge::Teardown { domain, .. } => domain,
+            Challenge::Setup { domain, .. } | Challenge::Teardown { domain, .. } | Challenge::Canary { domain, .. } => {
+                domain
+            }
         }
     }
 
     pub fn action(&self) -> Action {
         match self {
-            Challenge::Setup { .. } => Action::Setup,
+            Challenge::Setup { .. } | Challenge::Canary { .. } => Action::Setup,
             Challenge::Teardown { .. } => Action::Teardown,
+        }
+    }
+
+    /// What logs and the native dialect call it.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Challenge::Setup { .. } => "setup",
+            Challenge::Teardown { .. } => "teardown",
+            Challenge::Canary { .. } => CANARY,
         }
     }
 }

@@ -24,6 +24,19 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Its kind in one word, for programs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Fault::Refused(_) => "refused",
+            Fault::Auth(_) => "auth",
+            Fault::NoZone(_) => "no_zone",
+            Fault::Conflict(_) => "conflict",
+            Fault::Busy(..) => "busy",
+            Fault::Unwritten { .. } => "unwritten",
+            Fault::Unknown(_) => "unknown",
+        }
+    }
+
     /// Is it certain that the change was not made?
     pub fn nothing_done(&self) -> bool {
         !matches!(self, Fault::Unknown(_))

@@ -26,7 +26,15 @@ const CALLERS: usize = 1024;
 
 /// The changes of the last minute, by caller.
 #[derive(Default)]
-pub struct Limits(Mutex<HashMap<String, Counted>>);
+pub struct Limits(Mutex<HashMap<Counter, Counted>>);
+
+/// Whose changes are counted together: a caller's, and its canaries apart, so that whoever probes
+/// never keeps a challenge of its own from being set.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Counter {
+    caller: String,
+    is_canary: bool,
+}
 
 struct Counted {
     changes: Recent,
@@ -67,11 +75,12 @@ impl Limits {
             (Action::Setup, Some(values)) => CHANGES + values,
             (Action::Teardown, _) => CHANGES_TO_REMOVE,
         };
+        let counter = Counter { caller, is_canary: ledger.is_canary(first) };
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !callers.contains_key(&caller) {
+        if !callers.contains_key(&counter) {
             make_room(&mut callers, now);
         }
-        let counted = callers.entry(caller).or_insert_with(|| Counted { changes: Recent::default(), last: now });
+        let counted = callers.entry(counter).or_insert_with(|| Counted { changes: Recent::default(), last: now });
         counted.last = now;
         counted.changes.add(permits.len(), most, now).map_err(Exceeded::Changes)
     }
@@ -94,7 +103,7 @@ fn check_records(permit: &Permit, caller: &str, ledger: &Ledger) -> Result<(), E
 
 /// Forgets whose minute is over, and if that is not enough, who was quiet for longest. That gives a
 /// caller a fresh minute; to refuse newcomers instead would let one with many addresses shut out all.
-fn make_room(callers: &mut HashMap<String, Counted>, now: Instant) {
+fn make_room(callers: &mut HashMap<Counter, Counted>, now: Instant) {
     if callers.len() < CALLERS {
         return;
     }
@@ -172,6 +181,21 @@ mod tests {
     }
 
     #[test]
+    fn canaries_and_their_removal_are_counted_apart() {
+        let case = Case::new();
+        let grant = grant("alice", "example.com");
+        for number in 0..CHANGES / 2 {
+            case.change(0, &[grant.canary(value(number), Duration::from_secs(60))]).unwrap();
+            case.change(0, &[grant.teardown(value(number))]).unwrap();
+        }
+        let canary = [grant.canary(value(99), Duration::from_secs(60))];
+        assert_eq!(case.change(0, &canary), Err(Exceeded::Changes(Duration::from_secs(60))));
+        for _ in 0..CHANGES {
+            assert_eq!(case.change(0, &[grant.setup(value(0))]), Ok(()), "the challenges have a minute of their own");
+        }
+    }
+
+    #[test]
     fn a_caller_has_sixty_changes_a_minute_of_its_own() {
         let case = Case::new();
         let again = |caller, seconds| case.change(seconds, &[grant(caller, "example.com").setup(value(0))]);
@@ -237,7 +261,8 @@ mod tests {
         ask("newcomer", 30).unwrap();
         let callers = case.limits.0.lock().unwrap();
         assert_eq!(callers.len(), CALLERS);
-        assert!(callers.contains_key("newcomer") && callers.contains_key("0") && callers.contains_key("1023"));
+        let is_kept = |caller: &str| callers.keys().any(|counter| counter.caller == caller);
+        assert!(is_kept("newcomer") && is_kept("0") && is_kept("1023"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! an acme-dns account, and the recall of what the ledger wrote down.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::acmedns::Account;
 use crate::challenge::{Action, Name, Value};
@@ -38,6 +39,7 @@ pub struct Permit {
     grant: Grant,
     action: Action,
     value: Value,
+    life: Option<Duration>,
     recall: bool,
 }
 
@@ -51,6 +53,8 @@ pub struct Record {
     pub value: Value,
     /// Who set it: what [`Caller::identity`] said.
     pub caller: String,
+    /// How long it lives if nobody removes it, where that is less than CHALLENGE_TTL: a canary.
+    pub life: Option<Duration>,
 }
 
 /// Why a name may not be touched.
@@ -198,11 +202,16 @@ impl Grant {
     }
 
     pub fn setup(&self, value: Value) -> Permit {
-        Permit { grant: self.clone(), action: Action::Setup, value, recall: false }
+        Permit { grant: self.clone(), action: Action::Setup, value, life: None, recall: false }
+    }
+
+    /// A canary: set with the rights and by the road of a challenge, and gone after `life` at the latest.
+    pub fn canary(&self, value: Value, life: Duration) -> Permit {
+        Permit { life: Some(life), ..self.setup(value) }
     }
 
     pub fn teardown(&self, value: Value) -> Permit {
-        Permit { grant: self.clone(), action: Action::Teardown, value, recall: false }
+        Permit { grant: self.clone(), action: Action::Teardown, value, life: None, recall: false }
     }
 }
 
@@ -237,7 +246,7 @@ impl Permit {
     /// What the permit is about, to be written down.
     pub fn record(&self) -> Record {
         let Grant { domain, owner, caller, .. } = self.grant.clone();
-        Record { domain, owner, value: self.value.clone(), caller }
+        Record { domain, owner, value: self.value.clone(), caller, life: self.life }
     }
 
     /// Does the ledger ask, and not a client? Then only what is still due is removed.
@@ -322,7 +331,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(1));
         let domain = Name::host("gone.example.net").unwrap();
         let value = Value::parse(&"v".repeat(43)).unwrap();
-        let record = Record { owner: domain.challenge(), domain, value, caller: "alice".to_string() };
+        let record = Record { owner: domain.challenge(), domain, value, caller: "alice".to_string(), life: None };
         assert!(Scope::new(vec![Name::host("example.com").unwrap()]).recall(&record, deadline).is_err());
         let permit = Scope::new(vec![Name::host("example.net").unwrap()]).recall(&record, deadline).unwrap();
         assert_eq!(permit.action(), Action::Teardown);
@@ -372,7 +381,7 @@ mod tests {
     fn the_ledger_may_remove_at_a_target_only_as_long_as_it_is_one() {
         let record = |domain: &str, owner: &str| {
             let value = Value::parse(&"v".repeat(43)).unwrap();
-            Record { domain: name(domain), owner: name(owner), value, caller: "alice".to_string() }
+            Record { domain: name(domain), owner: name(owner), value, caller: "alice".to_string(), life: None }
         };
         let www = record("www.example.com", "www.acme.example.net");
         let scope = delegating(Access::unlimited());

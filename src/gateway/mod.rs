@@ -65,7 +65,7 @@ impl Gateway {
         patience: Patience,
         note: impl Fn(fmt::Arguments),
     ) -> Result<Answer, Failure> {
-        let what = format!("{} {}", challenge.action(), challenge.domain());
+        let what = format!("{} {}", challenge.verb(), challenge.domain());
         let body = native(challenge);
         let end = Deadline::after(patience.total);
         let (mut pause, mut tries) = (patience.first, 1);
@@ -129,11 +129,18 @@ impl Refusal {
 /// A challenge in the gateway's native dialect.
 fn native(challenge: &Challenge) -> String {
     let mut body = json!({
-        "argument": challenge.action().to_string(),
+        "argument": challenge.verb(),
         "domain_name": challenge.domain().as_str(),
     });
-    if let Challenge::Setup { value, .. } | Challenge::Teardown { value: Some(value), .. } = challenge {
-        body["challenge_content"] = value.as_str().into();
+    match challenge {
+        Challenge::Teardown { value: None, .. } => {}
+        Challenge::Setup { value, .. } | Challenge::Teardown { value: Some(value), .. } => {
+            body["challenge_content"] = value.as_str().into();
+        }
+        Challenge::Canary { value, life, .. } => {
+            body["challenge_content"] = value.as_str().into();
+            body["lifetime"] = life.as_secs().to_string().into();
+        }
     }
     body.to_string()
 }

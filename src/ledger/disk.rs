@@ -232,10 +232,11 @@ fn hashed(text: &str) -> String {
 }
 
 fn text(kept: &Kept) -> String {
-    let Kept { record: Record { domain, owner, value, caller }, since, tries } = kept;
+    let Kept { record: Record { domain, owner, value, caller, life }, since, tries } = kept;
     let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let tries = tries.map(|tries| format!("tries = {tries}\n")).unwrap_or_default();
-    format!("domain = {domain}\nowner = {owner}\nvalue = {value}\ncaller = {caller}\nsince = {since}\n{tries}")
+    let life = life.map(|life| format!("life = {}\n", life.as_secs())).unwrap_or_default();
+    format!("domain = {domain}\nowner = {owner}\nvalue = {value}\ncaller = {caller}\nsince = {since}\n{tries}{life}")
 }
 
 fn parse(text: &str) -> Option<Kept> {
@@ -245,6 +246,7 @@ fn parse(text: &str) -> Option<Kept> {
         owner: Name::owner(field("owner")?).ok()?,
         value: Value::parse(field("value")?).ok()?,
         caller: field("caller")?.to_string(),
+        life: field("life").map(str::parse).transpose().ok()?.map(Duration::from_secs),
     };
     let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(field("since")?.parse().ok()?))?;
     let tries = field("tries").map(str::parse).transpose().ok()?;
@@ -260,7 +262,7 @@ mod tests {
     fn kept(value: char, tries: Option<u32>) -> Kept {
         let domain = Name::host("example.com").unwrap();
         let value = Value::parse(&value.to_string().repeat(43)).unwrap();
-        let record = Record { owner: domain.challenge(), domain, value, caller: "alice".to_string() };
+        let record = Record { owner: domain.challenge(), domain, value, caller: "alice".to_string(), life: None };
         Kept { record, since: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000), tries }
     }
 

@@ -141,14 +141,23 @@ impl Ledger {
         self.lines().remove(&key(permit));
     }
 
-    /// The values that `caller` set at `owner`.
+    /// The values that `caller` set at `owner`, canaries apart: those are nobody's challenge.
     pub fn values(&self, owner: &Name, caller: &str) -> Vec<Value> {
-        self.at(owner, |line| line.record.caller == caller)
+        self.at(owner, |line| line.record.caller == caller && line.record.life.is_none())
     }
 
     /// Those of them that are made, as far as is known, and still wanted.
     pub fn living(&self, owner: &Name, caller: &str) -> Vec<Value> {
-        self.at(owner, |line| line.record.caller == caller && matches!(line.state, State::Living { .. }))
+        let is_living = |line: &Line| line.record.life.is_none() && matches!(line.state, State::Living { .. });
+        self.at(owner, |line| line.record.caller == caller && is_living(line))
+    }
+
+    /// Is what the permit is about a canary, to be set or to be removed?
+    pub fn is_canary(&self, permit: &Permit) -> bool {
+        match permit.action() {
+            Action::Setup => permit.record().life.is_some(),
+            Action::Teardown => self.lines().get(&key(permit)).is_some_and(|line| line.record.life.is_some()),
+        }
     }
 
     /// How many records `caller` has, at all names.
@@ -161,12 +170,13 @@ impl Ledger {
         self.at(owner, |line| !matches!(line.state, State::Intended { .. }))
     }
 
-    /// What outlived `ttl`, and what a failed removal left behind and is to be tried again now.
-    /// All of it is due from now on.
+    /// What outlived `ttl` or its own shorter life, and what a failed removal left behind and is to be
+    /// tried again now. All of it is due from now on.
     pub fn ripe(&self, ttl: Duration) -> Vec<Record> {
         let (mut lines, now) = (self.lines(), Instant::now());
         for line in lines.values_mut() {
-            if line.state.since().is_some_and(|since| now >= since + ttl) {
+            let life = line.record.life.unwrap_or(ttl).min(ttl);
+            if line.state.since().is_some_and(|since| now >= since + life) {
                 line.state = State::Due { tries: 0, next: now };
             }
         }

@@ -97,6 +97,26 @@ fn the_reaper_takes_what_outlived_its_time_unless_it_was_set_again() {
 }
 
 #[test]
+fn a_canary_is_nobodys_challenge_and_goes_after_its_own_life_across_restarts_too() {
+    let (state, grant) = (Scratch::new(), grant("alice"));
+    let ledger = Ledger::default();
+    ledger.keep_in(state.path()).unwrap();
+    change(&ledger, &grant.setup(value("a")), Ok(()));
+    change(&ledger, &grant.canary(value("b"), Duration::ZERO), Ok(()));
+    change(&ledger, &grant.canary(value("c"), Duration::from_secs(60)), Ok(()));
+    assert_eq!(ledger.values(grant.owner(), "alice"), [value("a")], "not removed with all that alice set");
+    assert_eq!(ledger.living(grant.owner(), "alice"), [value("a")], "nor waited for");
+    assert_eq!(ledger.count("alice"), 3);
+    drop(ledger);
+    let second = Ledger::default();
+    second.keep_in(state.path()).unwrap();
+    let ripe: Vec<_> = second.ripe(TTL).into_iter().map(|record| record.value).collect();
+    assert_eq!(ripe, [value("b")]);
+    change(&second, &grant.setup(value("c")), Ok(()));
+    assert_eq!(second.values(grant.owner(), "alice"), ["a", "c"].map(value), "set again it is a challenge");
+}
+
+#[test]
 fn a_restart_forgets_nothing() {
     let state = Scratch::new();
     let grant = grant("alice");

@@ -60,11 +60,13 @@ pub struct Problem {
     /// What a dialect that has a fixed word for this error says instead.
     pub word: Option<&'static str>,
     pub headers: Vec<(&'static str, String)>,
+    /// Of which kind the DNS service's fault is, for programs; None: it is not about the service.
+    pub fault: Option<&'static str>,
 }
 
 impl Problem {
     pub fn new(status: u16, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), word: None, headers: Vec::new() }
+        Problem { status, detail: detail.into(), word: None, headers: Vec::new(), fault: None }
     }
 
     pub fn word(self, word: &'static str) -> Problem {
@@ -78,13 +80,16 @@ impl Problem {
 
     /// The problem document; `number` lets the client's administrator find the line in our log.
     pub fn answer(&self, number: &str) -> Answer {
-        let document = serde_json::json!({
+        let mut document = serde_json::json!({
             "type": "about:blank",
             "title": reason(self.status),
             "status": self.status,
             "detail": self.detail,
             "request": number,
         });
+        if let Some(fault) = self.fault {
+            document["fault"] = fault.into();
+        }
         let body = document.to_string().into_bytes();
         Answer::new(self.status, "application/problem+json", body).with(&self.headers)
     }
@@ -161,8 +166,8 @@ impl From<Exceeded> for Problem {
 
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Problem {
-        let detail = Foreign(&fault.to_string()).to_string();
-        match fault {
+        let (detail, kind) = (Foreign(&fault.to_string()).to_string(), fault.kind());
+        let problem = match fault {
             Fault::Refused(_) => Problem::new(502, format!("the DNS service refused: {detail}")),
             Fault::Auth(_) => {
                 Problem::new(502, format!("the DNS service does not take the gateway's credentials: {detail}"))
@@ -180,7 +185,8 @@ impl From<Fault> for Problem {
             Fault::Unknown(_) => {
                 Problem::new(504, format!("the DNS service did not say whether it was done: {detail}"))
             }
-        }
+        };
+        Problem { fault: Some(kind), ..problem }
     }
 }
 

@@ -90,7 +90,7 @@ impl Gateway {
         let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
         let challenge = (dialect.read)(ask)?;
         let name = challenge.domain();
-        event.met(&caller, &challenge.action().to_string(), name.challenged().as_ref().unwrap_or(name).as_str());
+        event.met(&caller, challenge.verb(), name.challenged().as_ref().unwrap_or(name).as_str());
         let grant = (dialect.door)(&self.scope, &caller, name, ask.passenger.deadline)?;
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
@@ -128,6 +128,7 @@ impl Gateway {
     fn permits(&self, grant: &Grant, challenge: &Challenge) -> Vec<Permit> {
         match challenge {
             Challenge::Setup { value, .. } => vec![grant.setup(value.clone())],
+            Challenge::Canary { value, life, .. } => vec![grant.canary(value.clone(), *life)],
             Challenge::Teardown { value: Some(value), .. } => vec![grant.teardown(value.clone())],
             Challenge::Teardown { value: None, .. } => {
                 let values = self.ledger.values(grant.owner(), grant.caller());

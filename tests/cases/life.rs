@@ -43,6 +43,21 @@ fn what_nobody_removes_is_removed_when_its_time_is_over() {
 }
 
 #[test]
+fn a_canary_that_nobody_removes_goes_after_the_life_that_it_was_given() {
+    let gateway = Gateway::start(HOSTS);
+    let (canary, challenge) = ("c".repeat(43), body("setup", "www.example.com", VALUE));
+    assert_eq!(gateway.post(&challenge).status, 201);
+    let asked = serde_json::json!({"argument": "canary", "domain_name": "www.example.com",
+        "challenge_content": canary, "lifetime": "1"});
+    assert_eq!(gateway.post(&asked.to_string()).status, 201);
+    gateway.wait_for("action=canary name=www.example.com status=201");
+    gateway.wait_for("action=recall name=_acme-challenge.www.example.com");
+    let name = "_acme-challenge.www.example.com";
+    let changes = format!("setup {name} {VALUE}\nsetup {name} {canary}\nteardown {name} {canary}\n");
+    assert_eq!(gateway.changes(), changes, "the challenge stays");
+}
+
+#[test]
 fn a_star_listens_on_both_families_with_one_port() {
     let dotenv = "LISTEN = *:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = 127.0.0.1, ::1\n";
     let gateway = Gateway::start_in(Scratch::new(), dotenv, &[]);

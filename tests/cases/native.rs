@@ -135,6 +135,8 @@ fn bad_input_has_its_answer_and_reaches_no_provider() {
         (400, body("setup", "example.com", &VALUE.replace('_', "\"")), "43"),
         (400, body("setup", "example.com", "; rm -rf /"), "43"),
         (400, body("teardown", "example.com", "short"), "43"),
+        (400, body("canary", "example.com", VALUE), "lifetime is missing"),
+        (400, body("canary", "example.com", VALUE).replace('{', r#"{"lifetime":"601","#), "from 1 to 600"),
         (403, body("setup", "example.net", VALUE), "not within the domains"),
         (403, body("setup", "evilexample.com", VALUE), "not within the domains"),
         (403, body("setup", "example.com.evil.net", VALUE), "not within the domains"),
@@ -187,5 +189,8 @@ fn a_provider_that_fails_is_told_apart_and_its_words_are_escaped() {
     let reply = gateway.post(&body("setup", "example.com", VALUE));
     assert_eq!(reply.status, 502, "{reply:?}");
     assert!(reply.detail().contains("such thing"), "{reply:?}");
+    assert!(reply.body.contains(r#""fault":"refused""#), "for programs: {reply:?}");
+    let foreign = gateway.post(&body("setup", "example.net", VALUE));
+    assert!(!foreign.body.contains("fault"), "it is not the DNS service's: {foreign:?}");
     assert!(!gateway.log().contains('\u{1b}'));
 }

@@ -14,7 +14,8 @@ fn read(method: &str, body: &[u8]) -> Result<Challenge, Problem> {
 /// A field's value, most often one that fits.
 fn field(random: &mut Random, key: &str) -> String {
     let fitting: &[&str] = match key {
-        "argument" => &["setup", "add", "teardown", "remove", "Setup", "delete"],
+        "argument" => &["setup", "add", "teardown", "remove", "canary", "Setup", "delete"],
+        "lifetime" => &["1", "60", "600", "0", "601", "-1", " 60", ""],
         "domain_name" => &["example.com", "_acme-challenge.Example.com.", "*.example.com", "www..com"],
         _ => {
             &["BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD_", "", "short", "BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnD="]
@@ -28,10 +29,10 @@ fn field(random: &mut Random, key: &str) -> String {
 
 /// Key and value, as JSON text, in their order.
 fn fields(random: &mut Random) -> Vec<(String, String)> {
-    let keys = ["argument", "domain_name", "challenge_content"];
+    let keys = ["argument", "domain_name", "challenge_content", "lifetime"];
     let mut fields: Vec<_> = keys.iter().map(|key| (key.to_string(), field(random, key))).collect();
     match random.below(5) {
-        0 => drop(fields.remove(random.below(3))),
+        0 => drop(fields.remove(random.below(4))),
         1 => {
             let key = random.one_of(&["argument", "domain_name", "challenge_content", "extra", "Argument"]);
             let again = (key.to_string(), field(random, key));
@@ -55,6 +56,11 @@ fn meant(method: &str, fields: &[(String, String)]) -> Option<Challenge> {
         _ if keys.len() < fields.len() => None,
         "setup" | "add" if method != "DELETE" => {
             Some(Challenge::Setup { domain, value: Value::parse(&content.ok()??).ok()? })
+        }
+        "canary" if method != "DELETE" => {
+            let seconds = text("lifetime").ok()??.parse().ok().filter(|seconds| (1..=600).contains(seconds))?;
+            let value = Value::parse(&content.ok()??).ok()?;
+            Some(Challenge::Canary { domain, value, life: std::time::Duration::from_secs(seconds) })
         }
         "teardown" | "remove" => match content.ok()?.filter(|text| !text.is_empty()) {
             None => Some(Challenge::Teardown { domain, value: None }),
