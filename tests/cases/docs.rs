@@ -30,11 +30,12 @@ struct Documented {
     words: &'static [&'static str],
 }
 
-const COMMANDS: [Documented; 4] = [
+const COMMANDS: [Documented; 5] = [
     Documented { page: "man/acmegw.8", words: &[] },
     Documented { page: "man/acmegw-serve.8", words: &["serve"] },
     Documented { page: "man/acmegw-hook.8", words: &["hook"] },
     Documented { page: "man/acmegw-passwd.8", words: &["passwd"] },
+    Documented { page: "man/acmegw-acmedns.8", words: &["acmedns"] },
 ];
 
 impl Documented {
@@ -168,6 +169,7 @@ fn each_documented_link_is_the_tool_that_the_manual_says() {
             Tool::Serve { .. } => "serve",
             Tool::Hook { .. } => "hook",
             Tool::Passwd(_) => "passwd",
+            Tool::Acmedns(_) => "acmedns",
         };
         assert_eq!(is, tool, "{name}");
     }

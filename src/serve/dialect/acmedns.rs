@@ -1,7 +1,7 @@
 //! acme-dns (joohoi/acme-dns), which lego, acme.sh, cert-manager, Caddy and certbot's plugin speak:
 //! `…/update` and `…/register` by POST, JSON in one line.
 //!
-//! Answers and error words are acme-dns's own (its api.go and auth.go). The path `…/health` is
+//! Keys in any case: acme-dns's JSON has none, and cpu/goacmedns writes `SubDomain`. Answers and error words are acme-dns's own (its api.go and auth.go). The path `…/health` is
 //! answered for all dialects alike.
 
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(super) fn is_register(path: &str) -> bool {
 /// What is asked for by the account's subdomain is for its place; which account it is, its
 /// credentials say.
 fn read(ask: &Ask) -> Result<Challenge, Problem> {
-    let object = Object::parse(&ask.body).map_err(|problem| problem.word("malformed_json_payload"))?;
+    let object = Object::caseless(&ask.body).map_err(|problem| problem.word("malformed_json_payload"))?;
     let subdomain = object.text("subdomain").ok().flatten().and_then(Id::parse);
     let subdomain = subdomain.and_then(|subdomain| Name::host(subdomain.as_str()).ok());
     let bad_subdomain = || Problem::new(400, "the field subdomain is not a UUID").word("bad_subdomain");
@@ -76,7 +76,7 @@ pub fn allow_from(body: &[u8]) -> Result<Vec<IpNet>, Problem> {
     if body.trim_ascii().is_empty() || body.trim_ascii() == b"null" {
         return Ok(Vec::new());
     }
-    let object = Object::parse(body).map_err(malformed)?;
+    let object = Object::caseless(body).map_err(malformed)?;
     let texts = object.texts("allowfrom").map_err(malformed)?;
     let wrong = |detail| Problem::new(400, detail).word("invalid_allowfrom_cidr");
     if texts.len() > NETWORKS {
@@ -96,3 +96,6 @@ pub fn registered(account: &Account, key: &Secret) -> Answer {
 fn line(status: u16, text: String) -> Answer {
     Answer { status, headers: vec![("Content-Type".to_string(), "application/json".to_string())], body: text.into() }
 }
+
+#[cfg(test)]
+mod properties;
