@@ -48,10 +48,11 @@ e2e: all
 # Installs what `make` has built, so that root needs no cargo.
 install:
 	@test -x $(BIN) || { echo "$(BIN) is not there: run make first" >&2; exit 1; }
-	mkdir -p $(BINDIR) $(MANDIR)/man5 $(MANDIR)/man8 $(EXAMPLES)
+	mkdir -p $(BINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(EXAMPLES)
 	install -m 0755 $(BIN) $(BINDIR)/acmegw
 	ln -sf acmegw $(BINDIR)/acmegw-hook
 	install -m 0644 man/*.5 $(MANDIR)/man5
+	install -m 0644 man/*.7 $(MANDIR)/man7
 	install -m 0644 man/*.8 $(MANDIR)/man8
 	install -m 0644 scripts/dotenv.* scripts/access scripts/*.conf scripts/acmegw.service $(EXAMPLES)
 	install -m 0755 scripts/exec-example $(EXAMPLES)

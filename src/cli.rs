@@ -18,10 +18,18 @@ pub struct Invocation {
 }
 
 pub enum Tool {
-    Serve { configtest: bool, called: Option<PathBuf> },
-    Hook { configtest: bool, words: Vec<OsString> },
+    Serve {
+        configtest: bool,
+        called: Option<PathBuf>,
+    },
+    Hook {
+        configtest: bool,
+        words: Vec<OsString>,
+    },
     Passwd(passwd::Call),
     Acmedns(enrol::Call),
+    /// All providers, or this one.
+    Providers(Option<String>),
 }
 
 /// The names by which a link decides what is meant (multi-call), the predecessor's included.
@@ -98,7 +106,8 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
     }
     let mut matches = command().try_get_matches_from(words)?;
     let (name, mut matches) = matches.remove_subcommand().expect("clap asks for a subcommand");
-    let dotenv = matches.remove_one("dotenv");
+    // providers reads no configuration.
+    let dotenv = matches.try_remove_one("dotenv").ok().flatten();
     let settings = if name == "serve" { settings(&matches) } else { Vec::new() };
     let tool = match name.as_str() {
         "serve" => Tool::Serve { configtest: matches.get_flag("configtest"), called: predecessors_folder(&called) },
@@ -107,6 +116,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
             words: matches.remove_many("words").unwrap_or_default().collect(),
         },
         "acmedns" => Tool::Acmedns(acmedns(&mut matches)),
+        "providers" => Tool::Providers(matches.remove_one("name")),
         _ => Tool::Passwd(passwd(&mut matches)),
     };
     Ok(Invocation { dotenv, settings, tool })
@@ -171,13 +181,16 @@ pub fn command() -> Command {
     let hook = hook.after_long_help(names(&settings::hook()));
     let passwd = passwd.after_long_help(names(&settings::passwd()));
     let acmedns = acmedns.after_long_help(names(&settings::acmedns()));
+    let providers = Command::new("providers")
+        .about("The DNS services that the gateway can use, and what each needs")
+        .arg(Arg::new("name").value_name("NAME").help("One of them, in full"));
     Command::new("acmegw")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Web servers get their ACME dns-01 certificates without the credentials of the DNS account")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve, hook, passwd, acmedns])
+        .subcommands([serve, hook, passwd, acmedns, providers])
 }
 
 const ACTIONS: [(&str, passwd::Action); 5] = [
@@ -266,7 +279,7 @@ mod tests {
                 Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
                 Tool::Hook { .. } => *tool == "hook",
                 Tool::Passwd(_) => *tool == "passwd",
-                Tool::Acmedns(_) => false,
+                Tool::Acmedns(_) | Tool::Providers(_) => false,
             };
             assert!(is_right, "{name}");
         }

@@ -40,7 +40,7 @@ pub mod sys;
 pub mod users;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -86,7 +86,18 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
         }
         Tool::Hook { configtest, words } => hook::run(hook::Call { words, configtest }, load("acmegw-hook.conf", None)),
         Tool::Acmedns(call) => enrol::run(call, load("dotenv", Some(Path::new("./.env")))),
+        Tool::Providers(name) => print(&provider::list::list(name.as_deref())?),
         Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),
+    }
+}
+
+/// Whoever reads no further than the first lines (head) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::config::{self, Setting};
 use crate::provider::PROVIDERS;
-use crate::{account, gateway, hook, http, serve, state, users};
+use crate::{account, gateway, hook, serve, state, users};
 
 /// The setting of the log, which belongs to no part.
 const LOG: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
@@ -13,7 +13,7 @@ pub fn serve() -> Vec<Setting> {
     let own = serve::SETTINGS.concat();
     let mut all = [config::SETTINGS, LOG, &own, users::SETTINGS, state::SETTINGS, account::SETTINGS].concat();
     // Providers share names with each other (proxies), and each row says what it needs.
-    let needed = PROVIDERS.iter().flat_map(|row| row.settings).chain(http::SETTINGS);
+    let needed = PROVIDERS.iter().flat_map(|row| row.settings());
     for setting in needed {
         if all.iter().all(|one| one.name != setting.name) {
             all.push(*setting);

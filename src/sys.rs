@@ -152,11 +152,21 @@ pub fn await_end(child: u32) {
 
 /// Waits until one of the descriptors can be read without blocking, or until the deadline; says which.
 pub fn readable<const N: usize>(descriptors: [BorrowedFd<'_>; N], deadline: Deadline) -> io::Result<[bool; N]> {
-    let mut polled = descriptors.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    let ready = any_readable(descriptors, deadline)?;
+    Ok(std::array::from_fn(|place| ready[place]))
+}
+
+/// The same for any number of them.
+pub fn any_readable<'a>(
+    descriptors: impl IntoIterator<Item = BorrowedFd<'a>>,
+    deadline: Deadline,
+) -> io::Result<Vec<bool>> {
+    let polled = descriptors.into_iter().map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    let mut polled: Vec<PollFd<'a>> = polled.collect();
     // Rounded up, so that the last millisecond does not spin.
     let left = deadline.left().map_or(0, |left| left.as_millis().saturating_add(1));
     match poll(&mut polled, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-        Ok(_) | Err(Errno::EINTR) => Ok(polled.map(|one| one.any().unwrap_or(false))),
+        Ok(_) | Err(Errno::EINTR) => Ok(polled.iter().map(|one| one.any().unwrap_or(false)).collect()),
         Err(error) => Err(error.into()),
     }
 }

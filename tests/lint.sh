@@ -20,7 +20,7 @@ for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example tests/*.sh tes
 done
 
 if command -v mandoc >/dev/null; then
-    mandoc -Tlint -Wwarning man/*.[58] || status=1
+    mandoc -Tlint -Wwarning man/*.[578] || status=1
 else
     missing mandoc
 fi

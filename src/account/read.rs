@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::set::Accounts;
-use super::zone_lock::ZoneLocks;
 use super::{Account, SETTINGS};
 use crate::challenge::Name;
 use crate::config::{AccountName, Config, Lists, Mistakes, Setting};
@@ -22,7 +21,6 @@ impl Accounts {
     /// Reads all accounts. The one without a name may be absent where there are others.
     pub fn read(config: &Config, mistakes: &mut Mistakes, ledger: &Arc<Ledger>) -> Option<Accounts> {
         let further = mistakes.note(config.accounts(list().name))?;
-        let locks = Arc::<ZoneLocks>::default();
         let mut read = Vec::new();
         if further.is_empty() || config.has_unnamed_account() {
             read.push(Read::new(config, None, mistakes, ledger));
@@ -34,8 +32,7 @@ impl Accounts {
             read[..index].iter().for_each(|earlier| later.compare(earlier, mistakes));
         }
         let accounts: Option<Vec<Account>> = read.into_iter().map(|one| one.account).collect();
-        let accounts = accounts?.into_iter().map(|account| Account { locks: locks.clone(), ..account });
-        Some(Accounts::new(accounts.collect()))
+        accounts.map(Accounts::new)
     }
 }
 
@@ -128,7 +125,7 @@ fn choose(config: &Config, may_be_embedded: bool) -> Result<&'static Row, Mistak
     let names: Vec<_> = PROVIDERS.iter().map(|row| row.name).collect();
     let list = format!("set DNSAPI_MODULE to one of {}", names.join(", "));
     let Some(module) = config.text("DNSAPI_MODULE") else {
-        let embedded = || provider::embedded::ROW.settings.iter().any(|setting| config.is_set(setting.name));
+        let embedded = || provider::embedded::ROW.settings().any(|setting| config.is_set(setting.name));
         return match may_be_embedded && embedded() {
             true => Ok(&provider::embedded::ROW),
             false => Err(config.mistake("DNSAPI_MODULE", "is not set", list)),

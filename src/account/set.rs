@@ -1,7 +1,10 @@
 //! All DNS accounts of a gateway. The longest of their domains that holds a record's name decides
 //! which one changes it.
 
+use std::sync::Arc;
+
 use super::Account;
+use super::zone_lock::ZoneLocks;
 use crate::challenge::Name;
 use crate::failure::Failure;
 use crate::fault::Fault;
@@ -12,9 +15,11 @@ use crate::provider::PROVIDERS;
 pub struct Accounts(Vec<Account>);
 
 impl Accounts {
+    /// Makes them share the locks of zones: two of them may edit one.
     pub(super) fn new(accounts: Vec<Account>) -> Accounts {
         assert!(!accounts.is_empty(), "a gateway has an account");
-        Accounts(accounts)
+        let locks = Arc::<ZoneLocks>::default();
+        Accounts(accounts.into_iter().map(|account| Account { locks: locks.clone(), ..account }).collect())
     }
 
     /// The domains of all accounts.

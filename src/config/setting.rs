@@ -12,6 +12,9 @@ pub struct Setting {
     pub meaning: &'static str,
     /// Never shown, and also accepted as `NAME_FILE`, the file that holds it, and as a credential.
     pub secret: bool,
+    /// Does its part of acmegw not go without it? Said in lists of settings; [`super::Config::required`]
+    /// is what enforces it.
+    pub required: bool,
     /// Does it make further names known?
     pub lists: Option<Lists>,
 }
@@ -27,21 +30,25 @@ pub enum Lists {
 
 impl Setting {
     pub const fn new(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
-        Setting { name, default, meaning, secret: false, lists: None }
+        Setting { name, default, meaning, secret: false, required: false, lists: None }
     }
 
     pub const fn secret(name: &'static str, meaning: &'static str) -> Setting {
-        Setting { name, default: "", meaning, secret: true, lists: None }
+        Setting { name, default: "", meaning, secret: true, required: false, lists: None }
+    }
+
+    pub const fn required(self) -> Setting {
+        Setting { required: true, ..self }
     }
 
     /// A list of names that become known by standing in it.
     pub const fn names(name: &'static str, meaning: &'static str) -> Setting {
-        Setting { name, default: "", meaning, secret: false, lists: Some(Lists::Names) }
+        Setting { name, default: "", meaning, secret: false, required: false, lists: Some(Lists::Names) }
     }
 
     /// The list of the further accounts.
     pub const fn accounts(name: &'static str, meaning: &'static str) -> Setting {
-        Setting { name, default: "", meaning, secret: false, lists: Some(Lists::Accounts) }
+        Setting { name, default: "", meaning, secret: false, required: false, lists: Some(Lists::Accounts) }
     }
 }
 

@@ -152,7 +152,7 @@ impl Written {
             (Some(nearest), Some(list)) => format!("did you mean {nearest}? Otherwise {list}"),
             (Some(nearest), None) => format!("did you mean {nearest}? Otherwise remove the line"),
             (None, Some(list)) => format!("{list}, or remove the line"),
-            (None, None) => "remove the line (all names are in acmegw.conf(5))".to_string(),
+            (None, None) => "remove the line (all names are in acmegw.conf(5) and acmegw-providers(7))".to_string(),
         }
     }
 

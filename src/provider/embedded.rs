@@ -22,7 +22,8 @@ pub const ROW: Row = Row {
     predecessor: None,
     about: "answers DNS itself; _acme-challenge names are delegated to it by NS or CNAME",
     experimental: false,
-    settings: SETTINGS,
+    documentation: None,
+    settings: &[SETTINGS],
     build,
 };
 

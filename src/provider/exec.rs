@@ -30,13 +30,17 @@ pub const ROW: Row = Row {
     predecessor: None,
     about: "any program, called as PROGRAM setup|teardown FQDN VALUE",
     experimental: false,
-    settings: SETTINGS,
+    documentation: None,
+    settings: &[SETTINGS],
     build: |config, mistakes, _| mistakes.note(Exec::read(config)).map(|exec| Box::new(exec) as Box<dyn Provider>),
 };
 
 const SETTINGS: &[Setting] = &[
-    Setting::new("DNSAPI_PROGRAM", "", "the program that sets and removes records, with its whole path"),
+    Setting::new("DNSAPI_PROGRAM", "", "the program that sets and removes records, with its whole path").required(),
     Setting::names("DNSAPI_PASS", "the names of what else the program finds in its environment"),
+    Setting::new("DNSAPI_USERNAME", "", "given to the program"),
+    Setting::secret("DNSAPI_PASSWORD", "given to the program"),
+    Setting::new("DNSAPI_URL", "", "given to the program"),
 ];
 
 /// Lines of one run's stderr that are logged.

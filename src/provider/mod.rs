@@ -18,6 +18,7 @@ use crate::ledger::Ledger;
 pub(crate) mod conformance;
 pub mod embedded;
 pub mod exec;
+pub mod list;
 pub mod openprovider;
 pub mod rfc2136;
 
@@ -79,9 +80,19 @@ pub struct Row {
     pub about: &'static str,
     /// Only tested against a simulated service.
     pub experimental: bool,
-    pub settings: &'static [Setting],
+    /// The address of the service's documentation, or of the standard; None: acmegw-providers(7) says all.
+    pub documentation: Option<&'static str>,
+    /// All that it reads, with what it means here, in the order of lists and manuals. What the
+    /// provider cannot do without is [`Setting::required`].
+    pub settings: &'static [&'static [Setting]],
     /// Reads the settings; touches neither network nor disk beyond the files that they name.
     pub build: fn(&Config, &mut Mistakes, &Surroundings) -> Option<Box<dyn Provider>>,
+}
+
+impl Row {
+    pub fn settings(&self) -> impl Iterator<Item = &'static Setting> {
+        self.settings.iter().copied().flatten()
+    }
 }
 
 /// What a provider may need besides its settings.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use self::api::{Api, PAUSES, Problem, Session};
 use super::{Provider, Receipt, Row, Surroundings, Zone};
 use crate::challenge::{Action, Name, Value as Token};
-use crate::config::{Config, Mistakes};
+use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::gate::scope::Permit;
@@ -45,9 +45,16 @@ pub const ROW: Row = Row {
     predecessor: Some(("providers.openprovider", "OpenProvider")),
     about: "OpenProvider's DNS, by its API v1beta",
     experimental: true,
-    settings: http::SETTINGS,
+    documentation: Some("https://docs.openprovider.com"),
+    settings: &[SETTINGS, http::SETTINGS],
     build,
 };
+
+const SETTINGS: &[Setting] = &[
+    Setting::new("DNSAPI_USERNAME", "", "a user who may use the API").required(),
+    Setting::secret("DNSAPI_PASSWORD", "that user's password").required(),
+    Setting::new("DNSAPI_URL", "", "replaces https://api.openprovider.eu/v1beta; plain http to loopback only"),
+];
 
 fn build(config: &Config, mistakes: &mut Mistakes, _: &Surroundings) -> Option<Box<dyn Provider>> {
     let username = config.parse("DNSAPI_USERNAME", |text| Ok(text.to_string()));

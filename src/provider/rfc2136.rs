@@ -19,15 +19,21 @@ pub const ROW: Row = Row {
     predecessor: None,
     about: "a name server that takes dynamic updates signed with TSIG",
     experimental: false,
-    settings: SETTINGS,
+    documentation: Some("https://www.rfc-editor.org/rfc/rfc2136"),
+    settings: &[SETTINGS],
     build,
 };
 
-const SETTINGS: &[Setting] = &[Setting::new(
-    "DNSAPI_ALGORITHM",
-    "hmac-sha256",
-    "of the TSIG key: hmac-sha256, hmac-sha512, hmac-sha384 or hmac-sha1",
-)];
+const SETTINGS: &[Setting] = &[
+    Setting::new("DNSAPI_URL", "", "the primary server: IP, IP:port, [v6]:port, host or host:port").required(),
+    Setting::new("DNSAPI_USERNAME", "", "the name of the TSIG key").required(),
+    Setting::secret("DNSAPI_PASSWORD", "the key's secret, in base64").required(),
+    Setting::new(
+        "DNSAPI_ALGORITHM",
+        "hmac-sha256",
+        "of the TSIG key: hmac-sha256, hmac-sha512, hmac-sha384 or hmac-sha1",
+    ),
+];
 
 /// A primary name server, and a key that it knows.
 struct Rfc2136 {

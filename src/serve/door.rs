@@ -2,10 +2,9 @@
 //! hands it inside, writes the answer, and closes. Everything has a limit in size, count and time.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -14,7 +13,6 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::deadline::Deadline;
 use crate::foreign::Foreign;
 use crate::gate::peer::Proxies;
-use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::engine::{Engine, Passenger};
 use crate::serve::framing::{self, Head, Malformed};
@@ -22,13 +20,11 @@ use crate::serve::seats::{Busy, Seat, Seats};
 use crate::serve::timed::Timed;
 
 /// From accept to the whole request, TLS handshake included.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
+pub const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// For writing the answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// What a client may still send after an early error, so that it sees the answer and not a reset.
 const LINGER: (u64, Duration) = (64 * 1024, Duration::from_secs(1));
-/// The pause after the system could not give us a connection (no files, no memory).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The first byte of a TLS connection: a handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -44,6 +40,15 @@ pub struct Door {
     pub patience: fn(&str) -> Duration,
     pub numbers: Numbers,
     pub closing: AtomicBool,
+}
+
+/// Somebody with a connection, whose request is not whole yet.
+pub struct Guest {
+    pub socket: Arc<TcpStream>,
+    pub peer: IpAddr,
+    pub seat: Seat,
+    /// For the whole request.
+    pub deadline: Deadline,
 }
 
 /// Numbers for requests, unlike those before the last restart.
@@ -65,42 +70,13 @@ impl Numbers {
 }
 
 impl Door {
-    /// Takes connections for good. No error of the system ends it: it is waited out.
-    pub fn attend(self: &Arc<Door>, listener: &TcpListener) {
-        loop {
-            match listener.accept() {
-                // The kernel may have put an IPv4 client into an IPv6 address.
-                Ok((socket, peer)) => self.admit(socket, peer.ip().to_canonical()),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    log::error!("no connection can be taken just now: {error}");
-                    thread::sleep(ACCEPT_PAUSE);
-                }
-            }
-        }
-    }
-
-    fn admit(self: &Arc<Door>, socket: TcpStream, peer: IpAddr) {
+    /// Has one conversation with a guest who has begun it.
+    pub fn receive(&self, guest: Guest) {
+        let number = self.numbers.next();
+        let Guest { socket, peer, seat, deadline } = guest;
         // The goodbye after the answer would otherwise wait for the client's delayed acknowledgement.
         let _ = socket.set_nodelay(true);
-        let socket = Arc::new(socket);
-        if self.closing.load(Ordering::SeqCst) {
-            return;
-        }
-        let Some(seat) = self.seats.take(&socket, self.proxies.household(peer)) else {
-            log::warn!("client={peer} sent away: those before it are still leaving");
-            return;
-        };
-        let door = self.clone();
-        let guest = move || door.receive(socket, peer, &seat);
-        if let Err(error) = thread::Builder::new().name("door".to_string()).stack_size(STACK).spawn(guest) {
-            log::error!("client={peer} sent away, there is no thread for it: {error}");
-        }
-    }
-
-    fn receive(&self, socket: Arc<TcpStream>, peer: IpAddr, seat: &Seat) {
-        let number = self.numbers.next();
-        if let Err(error) = self.converse(Timed::new(socket, Deadline::after(REQUEST_TIME)), peer, seat, &number) {
+        if let Err(error) = self.converse(Timed::new(socket, deadline), peer, &seat, &number) {
             log::info!("request={number} client={peer} broken off: {}", Foreign(&error.to_string()));
         }
     }

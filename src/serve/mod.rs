@@ -1,11 +1,13 @@
-//! `acmegw serve`: the gateway. From the outside inwards: [`door`], [`engine`], [`request`].
+//! `acmegw serve`: the gateway. From the outside inwards: [`lobby`], [`door`], [`engine`], [`request`].
 
 mod answer;
+mod crew;
 mod dialect;
 mod door;
 mod engine;
 mod framing;
 mod listen;
+mod lobby;
 mod privilege;
 mod reaper;
 mod request;
@@ -42,6 +44,7 @@ use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
 use listen::Listen;
+use lobby::Lobby;
 use privilege::Rights;
 use request::Gateway;
 use seats::{Capacity, LEAST_FILES, Seats};
@@ -231,10 +234,8 @@ impl Plan {
         };
         let door = Arc::new(door);
         announce(&addresses, pair.as_ref());
-        for listener in listeners {
-            let door = door.clone();
-            spawn("accept", move || door.attend(&listener))?;
-        }
+        let lobby = Lobby::new(door.clone(), listeners).map_err(|error| start_failed("the door", &error))?;
+        spawn("lobby", move || lobby.attend())?;
         if let Some(signal) = signals.forever().next() {
             farewell(&door, signal);
         }

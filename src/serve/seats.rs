@@ -2,9 +2,10 @@
 //! the household that has the most which have not finished their request. A household is an address, or in
 //! IPv6 a network of 64 bits; each connection of a trusted proxy counts as a household of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Shutdown, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Never more connections than this: each takes some 50 KiB, and the whole is to stay below 64 MiB.
@@ -13,10 +14,8 @@ const CONNECTIONS: usize = 384;
 const IN_FLIGHT: usize = 256;
 /// Requests in flight of one household.
 const IN_FLIGHT_EACH: usize = 32;
-/// Connections that were closed and whose threads have not ended yet.
+/// Connections that were sent away and are not closed yet, since a thread has still to see it.
 const LEAVING: usize = 8;
-/// How long a new connection waits for those threads.
-const LEAVING_TIME: Duration = Duration::from_secs(1);
 /// Between two lines in the log that connections are sent away.
 const WORD_EVERY: Duration = Duration::from_secs(10);
 
@@ -56,14 +55,19 @@ impl Capacity {
 pub struct Seats {
     capacity: Capacity,
     taken: Mutex<Taken>,
-    left: Condvar,
 }
+
+/// Seats have numbers in the order in which they were taken.
+pub type Number = u64;
 
 #[derive(Default)]
 struct Taken {
-    last: u64,
-    /// By number, so that the first is the oldest.
-    seats: BTreeMap<u64, Sitting>,
+    last: Number,
+    seats: BTreeMap<Number, Sitting>,
+    /// What [`Taken::seats`] says, counted as it changes: an attack asks for it thousands of times a second.
+    households: HashMap<Household, Members>,
+    in_flight: usize,
+    leaving: usize,
     last_word: Option<Instant>,
 }
 
@@ -76,21 +80,26 @@ struct Sitting {
 /// Who is held to account for a connection; None: a trusted proxy, which brings those of many.
 type Household = Option<IpAddr>;
 
+#[derive(Default)]
+struct Members {
+    unfinished: BTreeSet<Number>,
+    in_flight: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Its request is not whole, or was refused.
     Unfinished,
     /// Its request is being carried out or answered; it is not sent away.
     InFlight,
-    /// Its socket was shut down; its thread will see it.
+    /// Its socket was shut down; who holds it will see it.
     Leaving,
 }
 
 /// One place, given back when dropped.
 pub struct Seat {
     seats: Arc<Seats>,
-    number: u64,
-    household: Household,
+    number: Number,
 }
 
 /// Why a request that is whole is not carried out.
@@ -103,38 +112,50 @@ pub enum Busy {
 
 impl Seats {
     pub fn new(capacity: Capacity) -> Arc<Seats> {
-        Arc::new(Seats { capacity, taken: Mutex::default(), left: Condvar::new() })
+        Arc::new(Seats { capacity, taken: Mutex::default() })
     }
 
     pub fn capacity(&self) -> Capacity {
         self.capacity
     }
 
-    /// A seat for the connection, made free if need be; None if that failed.
-    pub fn take(self: &Arc<Seats>, socket: &Arc<TcpStream>, household: Household) -> Option<Seat> {
+    /// Is there room for one more, be it by sending somebody away? Else those who were sent away
+    /// have to leave first, and whoever comes can wait in the listening queue.
+    pub fn let_in(&self) -> bool {
+        self.taken().leaving < LEAVING
+    }
+
+    /// A seat for the connection, and who was sent away for it; None: no seat. A household that has all
+    /// that it may have gets none while its own are still leaving: half of those who may be are
+    /// left to the others.
+    pub fn take(
+        self: &Arc<Seats>,
+        socket: &Arc<TcpStream>,
+        household: Option<IpAddr>,
+    ) -> Option<(Seat, Option<Number>)> {
         let mut taken = self.taken();
-        if household.is_some() && taken.count(State::Unfinished, Some(household)) >= self.capacity.unfinished_each {
-            taken.send_away(|sitting| usize::from(sitting.household == household));
-        } else if taken.seats.len() - taken.count(State::Leaving, None) >= self.capacity.connections {
-            let weights = taken.weights();
-            taken.send_away(|sitting| sitting.household.map_or(1, |household| weights[&household]));
-        }
-        // Sent away is not gone: each still has a file and a thread.
-        let full = |taken: &mut Taken| taken.seats.len() >= self.capacity.connections + LEAVING;
-        let waited = self.left.wait_timeout_while(taken, LEAVING_TIME, full);
-        let (mut taken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
+        let of_its_own =
+            taken.members(household).is_some_and(|own| own.unfinished.len() >= self.capacity.unfinished_each);
+        let (leaver, may_leave) = if household.is_some() && of_its_own {
+            (taken.oldest_of(household), LEAVING / 2)
+        } else if taken.seats.len() - taken.leaving >= self.capacity.connections {
+            (taken.oldest_of_the_heaviest(), LEAVING)
+        } else {
+            (None, LEAVING)
+        };
+        if leaver.is_some() && taken.leaving >= may_leave {
             return None;
         }
+        leaver.iter().for_each(|number| taken.send_away(*number));
         taken.last += 1;
         let number = taken.last;
-        taken.seats.insert(number, Sitting { socket: socket.clone(), household, state: State::Unfinished });
-        Some(Seat { seats: self.clone(), number, household })
+        taken.insert(number, Sitting { socket: socket.clone(), household, state: State::Unfinished });
+        Some((Seat { seats: self.clone(), number }, leaver))
     }
 
     /// How many requests are in flight.
     pub fn in_flight(&self) -> usize {
-        self.taken().count(State::InFlight, None)
+        self.taken().in_flight
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -143,70 +164,103 @@ impl Seats {
 }
 
 impl Taken {
-    /// Those in that state, of all households or of one.
-    fn count(&self, state: State, of: Option<Household>) -> usize {
-        let counts =
-            |sitting: &&Sitting| sitting.state == state && of.is_none_or(|household| sitting.household == household);
-        self.seats.values().filter(counts).count()
+    fn members(&self, household: Household) -> Option<&Members> {
+        self.households.get(&household)
     }
 
-    /// How many connections with unfinished requests each household has.
-    fn weights(&self) -> HashMap<IpAddr, usize> {
-        let mut weights = HashMap::new();
-        let unfinished = self.seats.values().filter(|sitting| sitting.state == State::Unfinished);
-        unfinished
-            .filter_map(|sitting| sitting.household)
-            .for_each(|household| *weights.entry(household).or_default() += 1);
-        weights
+    fn insert(&mut self, number: Number, sitting: Sitting) {
+        let members = self.households.entry(sitting.household).or_default();
+        match sitting.state {
+            State::Unfinished => drop(members.unfinished.insert(number)),
+            State::InFlight => {
+                members.in_flight += 1;
+                self.in_flight += 1;
+            }
+            State::Leaving => self.leaving += 1,
+        }
+        self.seats.insert(number, sitting);
     }
 
-    /// Closes the oldest of the heaviest among those that have not finished their request.
-    fn send_away(&mut self, weight: impl Fn(&Sitting) -> usize) {
-        let unfinished = self.seats.values_mut().filter(|sitting| sitting.state == State::Unfinished);
-        // max_by_key gives the last of equals.
-        let Some(chosen) = unfinished.rev().max_by_key(|sitting| weight(sitting)) else { return };
-        chosen.state = State::Leaving;
-        let _ = chosen.socket.shutdown(Shutdown::Both);
+    fn remove(&mut self, number: Number) -> Option<Sitting> {
+        let sitting = self.seats.remove(&number)?;
+        let members = self.households.entry(sitting.household).or_default();
+        match sitting.state {
+            State::Unfinished => drop(members.unfinished.remove(&number)),
+            State::InFlight => {
+                members.in_flight -= 1;
+                self.in_flight -= 1;
+            }
+            State::Leaving => self.leaving -= 1,
+        }
+        if members.unfinished.is_empty() && members.in_flight == 0 {
+            self.households.remove(&sitting.household);
+        }
+        Some(sitting)
+    }
+
+    fn oldest_of(&self, household: Household) -> Option<Number> {
+        self.members(household)?.unfinished.first().copied()
+    }
+
+    /// The oldest of the household with the most; among equals the oldest of all.
+    fn oldest_of_the_heaviest(&self) -> Option<Number> {
+        let weighed = self.households.iter().filter_map(|(household, members)| {
+            let weight = if household.is_some() { members.unfinished.len() } else { 1 };
+            Some((weight, Reverse(*members.unfinished.first()?)))
+        });
+        weighed.max().map(|(_, Reverse(oldest))| oldest)
+    }
+
+    fn send_away(&mut self, number: Number) {
+        let Some(sitting) = self.remove(number) else { return };
+        let _ = sitting.socket.shutdown(Shutdown::Both);
         if self.last_word.is_none_or(|last| last.elapsed() >= WORD_EVERY) {
             self.last_word = Some(Instant::now());
-            let whose = chosen.household.map_or("a trusted proxy".to_string(), |household| household.to_string());
+            let whose = sitting.household.map_or("a trusted proxy".to_string(), |household| household.to_string());
             log::warn!("too many connections: the oldest unfinished ones are sent away, just now one of {whose}");
         }
+        self.insert(number, Sitting { state: State::Leaving, ..sitting });
     }
 }
 
 impl Seat {
+    pub fn number(&self) -> Number {
+        self.number
+    }
+
     /// The request is whole: from now on the connection stays until it is answered, if there is
     /// room for one more request in flight.
     pub fn serve(&self) -> Result<(), Busy> {
         let Capacity { in_flight, in_flight_each, .. } = self.seats.capacity;
         let mut taken = self.seats.taken();
-        let (all, households) =
-            (taken.count(State::InFlight, None), taken.count(State::InFlight, Some(self.household)));
-        match taken.seats.get_mut(&self.number) {
-            Some(sitting) if sitting.state == State::Unfinished && all < in_flight => {
-                if self.household.is_some() && households >= in_flight_each {
-                    return Err(Busy::Household);
-                }
-                sitting.state = State::InFlight;
-                Ok(())
-            }
-            // Or it was sent away in this moment, and does not hear this.
-            _ => Err(Busy::Everybody),
+        let Some(Sitting { household, state: State::Unfinished, .. }) = taken.seats.get(&self.number) else {
+            // It was sent away in this moment, and does not hear this.
+            return Err(Busy::Everybody);
+        };
+        if taken.in_flight >= in_flight {
+            return Err(Busy::Everybody);
         }
+        if household.is_some() && taken.members(*household).is_some_and(|own| own.in_flight >= in_flight_each) {
+            return Err(Busy::Household);
+        }
+        if let Some(sitting) = taken.remove(self.number) {
+            taken.insert(self.number, Sitting { state: State::InFlight, ..sitting });
+        }
+        Ok(())
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.seats.taken().seats.remove(&self.number);
-        self.seats.left.notify_one();
+        // The socket is closed after the lock is given back.
+        let _sitting = self.seats.taken().remove(self.number);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::property;
     use std::io::Read;
     use std::net::TcpListener;
 
@@ -226,8 +280,9 @@ mod tests {
     /// again. Number 0 is a trusted proxy.
     fn sent_away(seats: &Arc<Seats>, households: &[u8]) -> Vec<usize> {
         let connections: Vec<_> = households.iter().map(|_| connection()).collect();
-        let enter =
-            |((socket, _), household): (&(Arc<TcpStream>, _), &u8)| seats.take(socket, address(*household)).unwrap();
+        let enter = |((socket, _), household): (&(Arc<TcpStream>, _), &u8)| {
+            seats.take(socket, address(*household)).expect("a seat").0
+        };
         let _seats: Vec<_> = connections.iter().zip(households).map(enter).collect();
         let is_closed = |index: &usize| matches!((&connections[*index].1).read(&mut [0]), Ok(0));
         (0..households.len()).filter(is_closed).collect()
@@ -274,20 +329,58 @@ mod tests {
     }
 
     #[test]
-    fn who_is_sent_away_counts_until_its_thread_has_ended() {
-        let seats = seats(4, 2);
-        let connections: Vec<_> = (0..4 + LEAVING).map(|_| connection()).collect();
-        let mut taken: Vec<_> = connections.iter().map(|(socket, _)| seats.take(socket, address(1)).unwrap()).collect();
-        assert!(seats.take(&connections[0].0, address(2)).is_none());
+    fn who_is_sent_away_counts_until_it_has_left() {
+        let seats = seats(20, 2);
+        let connections: Vec<_> = (0..20 + LEAVING).map(|_| connection()).collect();
+        let enter = |(index, (socket, _)): (usize, &(Arc<TcpStream>, _))| {
+            assert!(seats.let_in());
+            seats.take(socket, address(index as u8 + 1)).unwrap()
+        };
+        let (mut taken, leavers): (Vec<_>, Vec<_>) = connections.iter().enumerate().map(enter).unzip();
+        assert_eq!(leavers.into_iter().flatten().collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7, 8], "the oldest in turn");
+        assert!(!seats.let_in() && seats.take(&connections[0].0, address(2)).is_none());
         taken.remove(0);
-        assert!(seats.take(&connections[0].0, address(2)).is_some());
+        assert!(seats.let_in() && seats.take(&connections[0].0, address(2)).is_some());
+    }
+
+    #[test]
+    fn a_household_that_has_all_it_may_have_leaves_others_the_room_to_come_in() {
+        let seats = seats(20, 2);
+        let connections: Vec<_> = (0..30).map(|_| connection()).collect();
+        let taken: Vec<_> = connections.iter().map_while(|(socket, _)| seats.take(socket, address(1))).collect();
+        assert_eq!(taken.len(), 20 / 2 + LEAVING / 2);
+        assert!(seats.let_in(), "its own are still leaving");
+        assert_eq!(seats.take(&connections[29].0, address(2)).map(|(_, leaver)| leaver), Some(None));
+    }
+
+    #[test]
+    fn what_is_counted_is_what_is_there() {
+        property(|random| {
+            let seats = seats(6, 4);
+            let mut taken: Vec<Seat> = Vec::new();
+            let (socket, _client) = connection();
+            for _ in 0..random.below(60) {
+                match random.below(4) {
+                    0 if !taken.is_empty() => drop(taken.swap_remove(random.below(taken.len()))),
+                    1 if !taken.is_empty() => drop(taken[random.below(taken.len())].serve()),
+                    _ => taken.extend(seats.take(&socket, address(random.below(4) as u8)).map(|(seat, _)| seat)),
+                }
+                let held = seats.taken();
+                let count = |state| held.seats.values().filter(|sitting| sitting.state == state).count();
+                assert_eq!((held.in_flight, held.leaving), (count(State::InFlight), count(State::Leaving)));
+                assert_eq!(held.households.values().map(|own| own.in_flight).sum::<usize>(), held.in_flight);
+                let unfinished = held.households.values().map(|own| own.unfinished.len()).sum::<usize>();
+                assert_eq!(unfinished, count(State::Unfinished));
+                assert!(held.seats.len() - held.leaving <= 6 && held.leaving <= LEAVING);
+            }
+        });
     }
 
     #[test]
     fn what_is_in_flight_stays_and_is_bounded_for_each_and_for_all() {
         let seats = seats(6, 4);
         let connections: Vec<_> = (0..10).map(|_| connection()).collect();
-        let take = |index: usize, household| seats.take(&connections[index].0, address(household)).unwrap();
+        let take = |index: usize, household| seats.take(&connections[index].0, address(household)).unwrap().0;
         let (first, second, third) = (take(0, 1), take(1, 1), take(2, 1));
         assert_eq!([&first, &second, &third].map(Seat::serve), [Ok(()), Ok(()), Err(Busy::Household)]);
         let (proxy, another, other) = (take(3, 0), take(4, 0), take(5, 3));

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::time::Instant;
 
+use crate::support::figures::Figures;
 use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, connect_from, myself, reply, stderr, tls};
 
 const FEW_FILES: u32 = 64;
@@ -65,6 +66,19 @@ fn an_attacker_pushes_out_its_own_connections_and_nobody_elses() {
     let closed: Vec<_> = silent.iter().map(is_closed).collect();
     assert!(closed[..50].iter().all(|is| *is), "the oldest go first: {closed:?}");
     assert_eq!(asked(gateway.connect()), 200);
+}
+
+#[test]
+fn who_says_nothing_costs_no_thread_and_goes_when_its_time_is_over() {
+    let gateway = Gateway::start("ALLOWED_HOSTS = 127.0.0.1");
+    assert_eq!(asked(gateway.connect()), 200);
+    let idle = Figures::of(gateway.pid());
+    let silent: Vec<_> = (0..100).map(|_| gateway.connect()).collect();
+    // Whoever comes after them is answered, so that all of them were let in.
+    assert_eq!(asked(gateway.connect()), 200);
+    let now = Figures::of(gateway.pid());
+    assert!(now.threads <= idle.threads && now.files >= silent.len(), "{now:?} after {idle:?}");
+    silent.into_iter().for_each(|mut stream| assert_eq!(stream.read(&mut [0]).unwrap(), 0));
 }
 
 #[test]

@@ -8,12 +8,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use acmegw::cli::{self, Tool};
+use acmegw::config::Setting;
+use acmegw::http;
 use acmegw::provider::PROVIDERS;
 
 use crate::support::{Scratch, acmegw, run, stderr};
 
-/// The manual of all configuration names.
+/// The manual of all configuration names, but for those that one provider only takes.
 const CONF: &str = "man/acmegw.conf.5";
+/// The manual of the providers, each with all names that it takes.
+const PROVIDERS_PAGE: &str = "man/acmegw-providers.7";
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -30,12 +34,13 @@ struct Documented {
     words: &'static [&'static str],
 }
 
-const COMMANDS: [Documented; 5] = [
+const COMMANDS: [Documented; 6] = [
     Documented { page: "man/acmegw.8", words: &[] },
     Documented { page: "man/acmegw-serve.8", words: &["serve"] },
     Documented { page: "man/acmegw-hook.8", words: &["hook"] },
     Documented { page: "man/acmegw-passwd.8", words: &["passwd"] },
     Documented { page: "man/acmegw-acmedns.8", words: &["acmedns"] },
+    Documented { page: PROVIDERS_PAGE, words: &["providers"] },
 ];
 
 impl Documented {
@@ -89,13 +94,21 @@ fn settings() -> BTreeMap<String, &'static str> {
     files.chain(known.iter().map(|setting| (setting.name.to_string(), setting.default))).collect()
 }
 
-/// `.It Ev NAME`, or `.It Ev NAME Pq default Ql VALUE`.
-fn documented_settings() -> Vec<(String, String)> {
-    let items = items(CONF);
-    let settings = items.iter().filter_map(|item| item.strip_prefix("Ev "));
-    let setting = |item: &str| match item.split_once(" Pq default Ql ") {
-        Some((name, default)) => (name.to_string(), default.to_string()),
-        None => (item.to_string(), String::new()),
+/// A name as a manual has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    name: String,
+    default: String,
+    required: bool,
+}
+
+/// `.It Ev NAME`, `.It Ev NAME Pq default Ql VALUE` or `.It Ev NAME Pq required`.
+fn entries_in(text: &str) -> Vec<Entry> {
+    let settings = text.lines().filter_map(|line| line.strip_prefix(".It Ev "));
+    let setting = |item: &str| {
+        let (name, rest) = item.split_once(" Pq ").unwrap_or((item, ""));
+        let default = rest.strip_prefix("default Ql ").unwrap_or_default().to_string();
+        Entry { name: name.to_string(), default, required: rest == "required" }
     };
     settings.map(setting).collect()
 }
@@ -145,11 +158,12 @@ fn each_command_and_each_action_has_its_entry() {
     let overview = entries("man/acmegw.8");
     for command in cli::command().get_subcommands() {
         let name = command.get_name();
-        let page = format!("man/acmegw-{name}.8");
-        assert!(overview.contains(name) && path(&page).exists(), "{name}");
+        let page = COMMANDS.iter().find(|documented| documented.words == [name]);
+        let page = page.unwrap_or_else(|| panic!("{name} has no manual")).page;
+        assert!(overview.contains(name), "{name}");
         for action in command.get_arguments().flat_map(|argument| argument.get_possible_values()) {
             // clap knows the two values of a switch.
-            let is_listed = entries(&page).contains(action.get_name());
+            let is_listed = entries(page).contains(action.get_name());
             assert!(is_listed || ["true", "false"].contains(&action.get_name()), "{page}: {}", action.get_name());
         }
     }
@@ -170,6 +184,7 @@ fn each_documented_link_is_the_tool_that_the_manual_says() {
             Tool::Hook { .. } => "hook",
             Tool::Passwd(_) => "passwd",
             Tool::Acmedns(_) => "acmedns",
+            Tool::Providers(_) => "providers",
         };
         assert_eq!(is, tool, "{name}");
     }
@@ -177,13 +192,13 @@ fn each_documented_link_is_the_tool_that_the_manual_says() {
 
 #[test]
 fn the_manual_lists_every_configuration_name_with_its_default_and_no_others() {
-    let documented = documented_settings();
+    let documented = [entries_in(&text(CONF)), entries_in(&text(PROVIDERS_PAGE))].concat();
     let known = settings();
-    for (name, default) in &documented {
-        let actual = known.get(name).unwrap_or_else(|| panic!("{name} is in {CONF} and not in the program"));
+    for Entry { name, default, .. } in &documented {
+        let actual = known.get(name).unwrap_or_else(|| panic!("{name} is in a manual and not in the program"));
         assert_eq!(default, actual, "the default of {name}");
     }
-    let listed: BTreeSet<_> = documented.iter().map(|(name, _)| name).collect();
+    let listed: BTreeSet<_> = documented.iter().map(|entry| &entry.name).collect();
     let missing: Vec<_> = known.keys().filter(|name| !listed.contains(name)).collect();
     assert!(missing.is_empty(), "not in {CONF}: {missing:?}");
 }
@@ -195,18 +210,48 @@ fn the_readme_names_every_configuration_name() {
     assert!(missing.is_empty(), "not in README.md: {missing:?}");
 }
 
+/// A row of the table is a section of the page, with exactly its settings, and a line of the README.
 #[test]
-fn each_provider_is_described_and_its_state_told() {
-    let (manual, readme) = (text(CONF), text("README.md"));
+fn each_provider_is_described_with_its_state_and_its_settings_and_nothing_else_is() {
+    let (manual, readme) = (text(PROVIDERS_PAGE), text("README.md"));
+    let listed = manual.split("\n.Sh ").find(|section| section.starts_with("PROVIDERS\n")).unwrap();
+    let sections: BTreeMap<&str, &str> =
+        listed.split("\n.Ss ").skip(1).map(|section| section.split_once('\n').unwrap()).collect();
+    assert_eq!(sections.keys().copied().collect::<BTreeSet<_>>(), PROVIDERS.iter().map(|row| row.name).collect());
     for row in PROVIDERS {
-        let section = manual.split("\n.Ss ").find(|section| section.lines().next() == Some(row.name));
-        let section = section.unwrap_or_else(|| panic!("{} has no section in {CONF}", row.name));
-        let section = section.split("\n.Sh ").next().unwrap_or_default();
-        assert_eq!(section.contains("experimental"), row.experimental, "{CONF}, {}", row.name);
-        let line = readme.lines().find(|line| line.starts_with(&format!("| `{}` |", row.name)));
-        let line = line.unwrap_or_else(|| panic!("{} has no line in README.md", row.name));
-        assert_eq!(line.contains("experimental"), row.experimental, "README.md, {}", row.name);
+        let (name, section) = (row.name, sections[row.name]);
+        let is_proxy = |setting: &&Setting| http::SETTINGS.iter().any(|proxy| proxy.name == setting.name);
+        let own = row.settings().filter(|setting| !is_proxy(setting));
+        let entry = |setting: &Setting| Entry {
+            name: setting.name.to_string(),
+            default: setting.default.to_string(),
+            required: setting.required,
+        };
+        let own: BTreeSet<_> = own.map(entry).collect();
+        assert_eq!(entries_in(section).into_iter().collect::<BTreeSet<_>>(), own, "{PROVIDERS_PAGE}, {name}");
+        assert_eq!(section.contains("ALL_PROXY"), row.settings().any(|one| is_proxy(&one)), "{PROVIDERS_PAGE}, {name}");
+        assert_eq!(section.contains("experimental"), row.experimental, "{PROVIDERS_PAGE}, {name}");
+        let address = row.documentation.map(|address| format!("\n.Lk {address}\n"));
+        assert!(address.is_none_or(|link| section.contains(&link)), "{PROVIDERS_PAGE}, {name}: its documentation");
+        let line = readme.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let line = line.unwrap_or_else(|| panic!("{name} has no line in README.md"));
+        assert_eq!(line.contains("experimental"), row.experimental, "README.md, {name}");
+        let missing: Vec<_> = own.iter().filter(|one| one.required && !words(line).contains(&one.name)).collect();
+        assert!(missing.is_empty(), "README.md, {name}: {missing:?}");
     }
+    let lines = readme.split("\n## ").find(|section| section.starts_with("Providers\n")).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.starts_with("| `")).count(), PROVIDERS.len(), "README.md");
+}
+
+/// What `acmegw providers` says is shown by the tests of its file; this is that the program says it.
+#[test]
+fn the_program_lists_its_providers_and_knows_no_others() {
+    let shown = |words: &[&str]| String::from_utf8(run(words).stdout).unwrap();
+    assert_eq!(shown(&["providers"]).lines().count(), PROVIDERS.len());
+    assert!(shown(&["providers", "RFC2136"]).contains("DNSAPI_ALGORITHM"));
+    let unknown = run(&["providers", "rfc2163"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(stderr(&unknown).contains("did you mean rfc2136?"), "{}", stderr(&unknown));
 }
 
 /// The shipped files whose names begin so, copied to where their owner and mode are right.

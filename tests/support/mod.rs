@@ -1,6 +1,8 @@
 //! What the cases share: a folder of their own, the program as a process, requests byte by byte.
 
 #[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod figures;
+#[allow(dead_code, reason = "other tests use the rest of it")]
 pub mod openprovider;
 #[path = "../../src/scratch.rs"]
 mod scratch;

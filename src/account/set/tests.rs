@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::account::zone_lock::ZoneLocks;
 use crate::challenge::Value;
 use crate::config::{AccountName, Config, Mistakes, Search};
 use crate::deadline::Deadline;
@@ -45,12 +44,12 @@ impl Provider for Login {
 
 /// The accounts with their domains, at one service; those in `refused` have wrong credentials.
 fn accounts(written: &[(&'static str, &str)], refused: &[&str]) -> (Accounts, Arc<Service>, Scope) {
-    let (service, locks) = (Arc::<Service>::default(), Arc::<ZoneLocks>::default());
+    let service = Arc::<Service>::default();
     let account = |&(who, domains): &(&'static str, &str)| {
         let domains: Vec<_> = domains.split(' ').map(|domain| Name::host(domain).unwrap()).collect();
         let provider = Login { who, is_right: !refused.contains(&who), service: service.clone() };
         let account = Account::new(&PROVIDERS[0], domains, Box::new(provider), Arc::<Ledger>::default());
-        Account { name: named(who), locks: locks.clone(), ..account }
+        Account { name: named(who), ..account }
     };
     let accounts = Accounts::new(written.iter().map(account).collect());
     let scope = Scope::new(accounts.domains());

@@ -43,13 +43,7 @@ fn setup(scratch: &Scratch, script: &str, deadline: Deadline) -> Result<Receipt,
 
 /// Builds the provider from a dotenv file and an environment.
 fn build(dotenv: &Path, environment: &[(&str, &str)]) -> Result<Box<dyn Provider>, String> {
-    let account = [
-        Setting::new("DNSAPI_USERNAME", "", ""),
-        Setting::secret("DNSAPI_PASSWORD", ""),
-        Setting::new("DNSAPI_URL", "", ""),
-        Setting::new("HTTPS_PROXY", "", ""),
-    ];
-    let known: Vec<_> = SETTINGS.iter().chain(&account).copied().collect();
+    let known = [SETTINGS, crate::http::SETTINGS].concat();
     let variable = |name: &str| {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.to_string())

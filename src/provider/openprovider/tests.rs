@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use self::simulation::{Asked, Misbehaviour, PAGE, PASSWORD, USERNAME};
 use super::*;
-use crate::config::{Search, Setting};
+use crate::config::Search;
 use crate::gate::auth::Caller;
 use crate::gate::scope::{Grant, Scope};
 use crate::ledger::Ledger;
@@ -249,16 +249,10 @@ fn a_long_name_costs_few_calls() {
     assert!(service.asked().len() <= DEEPEST);
 }
 
-const KNOWN: &[Setting] = &[
-    Setting::new("DNSAPI_USERNAME", "", "the account's user"),
-    Setting::secret("DNSAPI_PASSWORD", "its password"),
-    Setting::new("DNSAPI_URL", "", "the service's address"),
-];
-
 fn built(written: &[(&str, &str)]) -> Result<(), String> {
     let environment = |name: &str| written.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
     let search = Search { named: None, file_name: "none", last: None };
-    let known = [crate::config::SETTINGS, KNOWN, ROW.settings].concat();
+    let known = ROW.settings.concat();
     let (config, mut mistakes) = Config::load(&known, Vec::new(), environment, search).unwrap();
     let surroundings = Surroundings { ledger: Arc::default(), domains: Vec::new() };
     let provider = (ROW.build)(&config, &mut mistakes, &surroundings);

@@ -11,12 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const SECRET: &str = "c2VjcmV0IG9mIHRoZSBrZXk=";
-const ACCOUNT: [Setting; 3] = [
-    Setting::new("DNSAPI_URL", "", "the server's address"),
-    Setting::new("DNSAPI_USERNAME", "", "the key's name"),
-    Setting::secret("DNSAPI_PASSWORD", "the key's secret"),
-];
-
 /// The provider as it is built from a configuration, or what is wrong with that.
 fn built(url: &str, user: &str, password: &str, algorithm: &str) -> Result<Box<dyn Provider>, String> {
     let written = [
@@ -28,7 +22,7 @@ fn built(url: &str, user: &str, password: &str, algorithm: &str) -> Result<Box<d
     let arguments = written.into_iter().filter(|(_, value)| !value.is_empty());
     let arguments = arguments.map(|(name, value)| (name, "test", value.to_string())).collect();
     let search = Search { named: None, file_name: "no such file", last: None };
-    let (config, mut mistakes) = Config::load(&[SETTINGS, &ACCOUNT].concat(), arguments, |_| None, search).unwrap();
+    let (config, mut mistakes) = Config::load(SETTINGS, arguments, |_| None, search).unwrap();
     let surroundings = Surroundings { ledger: Arc::new(Ledger::default()), domains: vec![domain()] };
     let provider = (ROW.build)(&config, &mut mistakes, &surroundings);
     mistakes.finish(provider).map_err(|failure| failure.to_string())

@@ -1,0 +1,136 @@
+//! The lobby: whoever has come in and has not said anything yet. One thread takes all connections and
+//! watches over those, so that thousands which never say a word cost no thread, and whoever speaks is
+//! heard at once. From there it goes on in a thread of the door's.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::serve::crew::Crew;
+use crate::serve::door::{Door, Guest, REQUEST_TIME};
+use crate::serve::seats::Number;
+use crate::sys;
+
+/// The pause after the system could not give us a connection (no files, no memory).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The pause until those who were sent away may have left.
+const LEAVING_PAUSE: Duration = Duration::from_millis(1);
+/// How many are taken in a row, before those who are there are looked after.
+const AT_ONCE: usize = 64;
+/// The longest wait, when nobody is there.
+const LONG: Duration = Duration::from_secs(60);
+
+pub struct Lobby {
+    door: Arc<Door>,
+    crew: Arc<Crew<Guest>>,
+    listeners: Vec<TcpListener>,
+    /// In the order in which they came, and so of their deadlines.
+    guests: BTreeMap<Number, Guest>,
+    /// Until then no connection can be had from the system.
+    pause: Option<Deadline>,
+}
+
+impl Lobby {
+    pub fn new(door: Arc<Door>, listeners: Vec<TcpListener>) -> io::Result<Lobby> {
+        // One that goes away between poll and accept must not hold up all the others.
+        listeners.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
+        let host = door.clone();
+        let crew = Crew::start(move |guest| host.receive(guest))?;
+        Ok(Lobby { door, crew, listeners, guests: BTreeMap::new(), pause: None })
+    }
+
+    /// Takes connections for good. No error of the system ends it: it is waited out.
+    pub fn attend(mut self) {
+        loop {
+            let (speaking, calling) = self.wait().unwrap_or_else(|error| {
+                log::error!("nobody can be heard just now: {error}");
+                thread::sleep(ACCEPT_PAUSE);
+                (Vec::new(), Vec::new())
+            });
+            speaking.into_iter().for_each(|number| self.hear(number));
+            calling.into_iter().for_each(|listener| self.take_in(listener));
+            self.send_off();
+        }
+    }
+
+    /// Waits until somebody says something, or goes away, or comes in: the guests' numbers and the
+    /// listeners' places.
+    fn wait(&mut self) -> io::Result<(Vec<Number>, Vec<usize>)> {
+        self.pause = self.pause.filter(|pause| pause.left().is_some());
+        let open = self.pause.is_none() && self.door.seats.let_in();
+        let mut until = self.guests.values().next().map_or(Deadline::after(LONG), |first| first.deadline);
+        if !open {
+            until = until.at_most(self.pause.and_then(|pause| pause.left()).unwrap_or(LEAVING_PAUSE));
+        }
+        let listeners = if open { &self.listeners[..] } else { &[] };
+        let sockets = self.guests.values().map(|guest| guest.socket.as_fd());
+        let watched: Vec<BorrowedFd<'_>> = listeners.iter().map(AsFd::as_fd).chain(sockets).collect();
+        let ready = sys::any_readable(watched, until)?;
+        let (calling, speaking) = ready.split_at(listeners.len());
+        let calling = calling.iter().enumerate().filter_map(|(place, is)| is.then_some(place));
+        let speaking = self.guests.keys().zip(speaking).filter_map(|(number, is)| is.then_some(*number));
+        Ok((speaking.collect(), calling.collect()))
+    }
+
+    fn take_in(&mut self, listener: usize) {
+        for _ in 0..AT_ONCE {
+            if !self.door.seats.let_in() {
+                return;
+            }
+            match self.listeners[listener].accept() {
+                // The kernel may have put an IPv4 client into an IPv6 address.
+                Ok((socket, peer)) => self.seat(socket, peer.ip().to_canonical()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    log::error!("no connection can be taken just now: {error}");
+                    self.pause = Some(Deadline::after(ACCEPT_PAUSE));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn seat(&mut self, socket: TcpStream, peer: IpAddr) {
+        if self.door.closing.load(Ordering::SeqCst) || socket.set_nonblocking(true).is_err() {
+            return;
+        }
+        let socket = Arc::new(socket);
+        let Some((seat, leaver)) = self.door.seats.take(&socket, self.door.proxies.household(peer)) else { return };
+        // Whoever has spoken already is with a thread, which sees by itself that it has to go.
+        leaver.map(|number| self.guests.remove(&number));
+        let number = seat.number();
+        self.guests.insert(number, Guest { socket, peer, seat, deadline: Deadline::after(REQUEST_TIME) });
+        self.hear(number);
+    }
+
+    /// Looks whether a guest says something; if so, it goes in.
+    fn hear(&mut self, number: Number) {
+        let Some(guest) = self.guests.get(&number) else { return };
+        match guest.socket.peek(&mut [0]) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Somebody who looks whether we are there is not worth a line.
+            Ok(0) | Err(_) => drop(self.guests.remove(&number)),
+            Ok(_) => {
+                if let Some(guest) = self.guests.remove(&number)
+                    && guest.socket.set_nonblocking(false).is_ok()
+                {
+                    self.crew.hand(guest);
+                }
+            }
+        }
+    }
+
+    /// Ends those whose time is over.
+    fn send_off(&mut self) {
+        while let Some(first) = self.guests.first_entry().filter(|first| first.get().deadline.left().is_none()) {
+            first.remove();
+        }
+    }
+}
