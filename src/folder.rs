@@ -60,18 +60,18 @@ impl Folder {
 
     /// A folder in it, which is made if there is none: for the owner of this one, if we are root.
     pub fn make(&self, name: &OsStr) -> Result<Folder, Refusal> {
-        match mkdirat(&self.handle, name, Mode::S_IRWXU) {
-            Err(error) if error != Errno::EEXIST => return Err(self.refusal(name, error, "created")),
-            made => {
-                let folder = self.within(name)?.ok_or_else(|| self.refusal(name, Errno::ENOENT, "opened"))?;
-                if made.is_ok() {
-                    let Attributes { owner, group, .. } = self.newcomer()?;
-                    let given = give(&folder.handle, owner, group).and_then(|()| self.handle.sync_all());
-                    given.map_err(|error| self.refusal(name, errno(&error), "given away"))?;
-                }
-                Ok(folder)
-            }
+        let is_new = match mkdirat(&self.handle, name, Mode::S_IRWXU) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(error) => return Err(self.refusal(name, error, "created")),
+        };
+        let folder = self.within(name)?.ok_or_else(|| self.refusal(name, Errno::ENOENT, "opened"))?;
+        if is_new {
+            let Attributes { owner, group, .. } = self.newcomer()?;
+            let given = give(&folder.handle, owner, group).and_then(|()| self.handle.sync_all());
+            given.map_err(|error| self.refusal(name, errno(&error), "given away"))?;
         }
+        Ok(folder)
     }
 
     /// The names of what is in it. They say nothing about what they name.
