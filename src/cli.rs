@@ -3,9 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::Setting;
+use crate::hook::{self, dialect};
 use crate::{enrol, passwd, settings};
 
 /// What acmegw was called to do.
@@ -22,10 +24,7 @@ pub enum Tool {
         configtest: bool,
         called: Option<PathBuf>,
     },
-    Hook {
-        configtest: bool,
-        words: Vec<OsString>,
-    },
+    Hook(hook::Call),
     Passwd(passwd::Call),
     Acmedns(enrol::Call),
     /// All providers, or this one.
@@ -111,10 +110,11 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
     let settings = if name == "serve" { settings(&matches) } else { Vec::new() };
     let tool = match name.as_str() {
         "serve" => Tool::Serve { configtest: matches.get_flag("configtest"), called: predecessors_folder(&called) },
-        "hook" => Tool::Hook {
-            configtest: matches.get_flag("configtest"),
+        "hook" => Tool::Hook(hook::Call {
             words: matches.remove_many("words").unwrap_or_default().collect(),
-        },
+            client: matches.remove_one::<String>("as").and_then(|name| dialect::by_name(&name)),
+            configtest: matches.get_flag("configtest"),
+        }),
         "acmedns" => Tool::Acmedns(acmedns(&mut matches)),
         "providers" => Tool::Providers(matches.remove_one("name")),
         _ => Tool::Passwd(passwd(&mut matches)),
@@ -132,15 +132,19 @@ pub fn command() -> Command {
         .args(SETTING_FLAGS.iter().map(|flag| option(flag.long, flag.short, flag.value, flag.help).aliases(flag.alias)))
         .arg(configtest("Only check the configuration, and report every fault"));
     let hook = Command::new("hook")
-        .about("What Apache's mod_md runs: MDChallengeDns01 /usr/local/bin/acmegw hook")
+        .about("What ACME clients run, as MDChallengeDns01 /usr/local/bin/acmegw hook; see acmegw-clients(7)")
         .arg(dotenv())
         .arg(configtest("Prove configuration, connection, credentials and scope; change nothing"))
         .arg(
+            option("as", None, "NAME", "Take the words for those of this client, where they do not tell it")
+                .value_parser(PossibleValuesParser::new(dialect::DIALECTS.iter().map(|row| row.name)))
+                .ignore_case(true)
+                .conflicts_with("configtest"),
+        )
+        .arg(
             Arg::new("words")
                 .value_name("WORDS")
-                .help(
-                    "What the client says: setup DOMAIN VALUE, teardown DOMAIN [VALUE], or an event; with -n a domain",
-                )
+                .help("What the client says: setup DOMAIN VALUE, teardown DOMAIN [VALUE], …; with -n a domain")
                 .num_args(0..)
                 .trailing_var_arg(true)
                 .allow_hyphen_values(true)
@@ -277,7 +281,7 @@ mod tests {
             let invocation = parsed(words).unwrap();
             let is_right = match invocation.tool {
                 Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
-                Tool::Hook { .. } => *tool == "hook",
+                Tool::Hook(_) => *tool == "hook",
                 Tool::Passwd(_) => *tool == "passwd",
                 Tool::Acmedns(_) | Tool::Providers(_) => false,
             };
@@ -297,11 +301,42 @@ mod tests {
         );
     }
 
+    fn hook(words: &[&str]) -> hook::Call {
+        match parsed(words).unwrap().tool {
+            Tool::Hook(call) => call,
+            _ => panic!("not the hook: {words:?}"),
+        }
+    }
+
     #[test]
     fn the_hooks_options_end_at_its_first_word() {
-        let invocation = parsed(&["acmegw", "hook", "-e", "f", "setup", "-n", "-e"]).unwrap();
-        assert_eq!(invocation.dotenv, Some(PathBuf::from("f")));
-        let Tool::Hook { configtest: false, words } = invocation.tool else { panic!() };
-        assert_eq!(words, ["setup", "-n", "-e"]);
+        let words = ["acmegw", "hook", "-e", "f", "setup", "-n", "-e", "--as"];
+        assert_eq!(parsed(&words).unwrap().dotenv, Some(PathBuf::from("f")));
+        let call = hook(&words);
+        assert!(!call.configtest && call.client.is_none());
+        assert_eq!(call.words, ["setup", "-n", "-e", "--as"]);
+    }
+
+    #[test]
+    fn each_word_of_a_client_reaches_the_hook_as_it_is() {
+        for words in [&["present", "--", "example.com", "-t", "--"][..], &["setup", "", "--help"], &["a", "-x=1", "-h"]]
+        {
+            assert_eq!(hook(&[&["acmegw", "hook"], words].concat()).words, words);
+            assert_eq!(hook(&[&["/usr/local/bin/acmegw-hook"], words].concat()).words, words);
+        }
+    }
+
+    #[test]
+    fn a_client_is_named_before_the_first_word_and_has_to_be_known() {
+        let call = hook(&["acmegw", "hook", "--as", "mdnotifycmd", "example.com"]);
+        assert_eq!((call.client.map(|row| row.name), call.words.len()), (Some("MDNotifyCmd"), 1));
+        for row in dialect::DIALECTS {
+            assert_eq!(hook(&["acmegw", "hook", "--as", row.name]).client.map(|found| found.name), Some(row.name));
+        }
+        let refused = parsed(&["acmegw", "hook", "--as", "nobody", "add"]).err().unwrap();
+        let shown = refused.to_string();
+        assert_eq!(refused.exit_code(), 2);
+        assert!(dialect::DIALECTS.iter().all(|row| shown.contains(row.name)), "{shown}");
+        assert!(parsed(&["acmegw", "hook", "--as", "getssl", "-n"]).is_err());
     }
 }

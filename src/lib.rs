@@ -84,7 +84,7 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
             start_log(&config, &mut mistakes);
             serve::run(serve::Call { configtest, called }, &config, mistakes)
         }
-        Tool::Hook { configtest, words } => hook::run(hook::Call { words, configtest }, load("acmegw-hook.conf", None)),
+        Tool::Hook(call) => hook::run(call, load("acmegw-hook.conf", None)),
         Tool::Acmedns(call) => enrol::run(call, load("dotenv", Some(Path::new("./.env")))),
         Tool::Providers(name) => print(&provider::list::list(name.as_deref())?),
         Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),

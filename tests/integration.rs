@@ -16,6 +16,8 @@ mod cases {
     mod attack;
     /// Who is admitted: BASIC_AUTH, ALLOWED_HOSTS, proxies.
     mod auth;
+    /// Each ACME client's words, and the manual's section for it.
+    mod clients;
     /// Many clients at once: nothing is lost, nothing is left.
     mod concurrency;
     /// What is refused at start, with file, line and remedy; which source wins.

@@ -15,7 +15,7 @@ missing() {
     fi
 }
 
-for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example tests/*.sh tests/e2e/run tests/e2e/*.sh .ci/run; do
+for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example tests/*.sh tests/e2e/run tests/e2e/*.sh tests/e2e/lib/*.sh .ci/run; do
     sh -n "$script" || status=1
 done
 
@@ -27,7 +27,7 @@ fi
 
 if command -v shellcheck >/dev/null; then
     shellcheck scripts/*.sh scripts/exec-example tests/*.sh .ci/run || status=1
-    (cd tests/e2e && shellcheck -x run ./*.sh) || status=1
+    (cd tests/e2e && shellcheck -x run ./*.sh lib/*.sh) || status=1
 else
     missing shellcheck
 fi

@@ -2,7 +2,8 @@
 //!
 //! Its life under httpd, as measured: every catchable signal is blocked, stdin is closed, the
 //! folder is `/`, and httpd reads stderr to its end. So it never leaves a child behind, and
-//! stdout stays empty. An event always succeeds: mod_md would take a failure for a veto.
+//! stdout stays empty, but for what certbot has to read. An event always succeeds: mod_md would
+//! take a failure for a veto.
 
 mod check;
 pub mod dialect;
@@ -20,7 +21,7 @@ use crate::foreign::Foreign;
 use crate::gateway::{Gateway, Patience, answer};
 use crate::http::Trust;
 use crate::sys;
-use dialect::{Change, Order};
+use dialect::{Change, Order, Row};
 use logfile::Logfile;
 use settings::Settings;
 
@@ -29,6 +30,8 @@ pub use settings::SETTINGS;
 /// How the hook was called, options taken off.
 pub struct Call {
     pub words: Vec<OsString>,
+    /// Who calls, where the words do not say it (`--as`).
+    pub client: Option<&'static Row>,
     /// Prove the hook's side and change nothing (`-n`).
     pub configtest: bool,
 }
@@ -41,7 +44,9 @@ pub fn run(call: Call, config: Result<(Config, Mistakes), Failure>) -> Result<()
         return check::run(&call.words, config, &mut io::stdout());
     }
     let log = Logfile::open(logfile_path(&config).as_deref());
-    let outcome = obey(&call.words, config, &log);
+    // What is no UTF-8 is no domain and no value: its reader says so.
+    let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let outcome = obey(&call, &environment, config, &log, &mut io::stdout());
     if let Err(failure) = &outcome {
         log.note(failure);
     }
@@ -53,21 +58,31 @@ fn logfile_path(config: &Result<(Config, Mistakes), Failure>) -> Option<PathBuf>
     config.as_ref().ok().and_then(|(config, _)| config.path("LOGFILE"))
 }
 
-fn obey(words: &[OsString], config: Result<(Config, Mistakes), Failure>, log: &Logfile) -> Result<(), Failure> {
-    // What is no UTF-8 is no domain and no value: its reader says so.
-    let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    match dialect::read(words, &environment)? {
-        Order::Change(wanted) => change(&wanted, config, log)?,
+fn obey(
+    call: &Call,
+    environment: &dyn Fn(&str) -> Option<String>,
+    config: Result<(Config, Mistakes), Failure>,
+    log: &Logfile,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    match dialect::read(call.client, &call.words, environment)? {
+        Order::Change(wanted) => change(&wanted, config, log, out)?,
         Order::Event(text) => log.note(format_args!("event {}", Foreign(&text))),
+        Order::Decline(why) => return Err(Failure::Failed(why)),
         Order::Unknown(verb) => log.warn(format_args!("nothing is done for '{}', which is not known", Foreign(&verb))),
     }
     Ok(())
 }
 
-fn change(change: &Change, config: Result<(Config, Mistakes), Failure>, log: &Logfile) -> Result<(), Failure> {
+fn change(
+    change: &Change,
+    config: Result<(Config, Mistakes), Failure>,
+    log: &Logfile,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     if let Some(marker) = &change.marker {
         // Whoever does not listen does not need it.
-        let _ = writeln!(io::stdout(), "{marker}");
+        let _ = writeln!(out, "{marker}").and_then(|()| out.flush());
     }
     let (config, mut mistakes) = config?;
     let settings = Settings::read(&config, &mut mistakes);

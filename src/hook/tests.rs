@@ -17,6 +17,10 @@ fn words(words: &str) -> Vec<OsString> {
     words.split(' ').filter(|word| !word.is_empty()).map(OsString::from).collect()
 }
 
+fn call(said: &str) -> Call {
+    Call { words: words(said), client: None, configtest: false }
+}
+
 #[test]
 fn a_whole_call_is_logged_without_its_password() {
     let folder = Scratch::new();
@@ -29,7 +33,6 @@ fn a_whole_call_is_logged_without_its_password() {
         ("DNS_DELAY", "0"),
         ("LOGFILE", path.to_str().unwrap()),
     ];
-    let call = |said: &str| Call { words: words(said), configtest: false };
     run(call(&format!("setup example.com {VALUE}")), config(&written)).unwrap();
     let failure = run(call("teardown example.com"), config(&written)).unwrap_err();
     let log = std::fs::read_to_string(&path).unwrap();
@@ -47,7 +50,7 @@ fn whoever_switches_the_certificate_check_off_is_warned_each_time() {
     let written =
         [("API_URI", uri.as_str()), ("API_INSECURE", "yes"), ("DNS_DELAY", "0"), ("LOGFILE", path.to_str().unwrap())];
     for _ in 0..2 {
-        run(Call { words: words("teardown example.com"), configtest: false }, config(&written)).unwrap();
+        run(call("teardown example.com"), config(&written)).unwrap();
     }
     let log = std::fs::read_to_string(&path).unwrap();
     assert_eq!(log.matches("] warning: API_INSECURE = yes").count(), 2, "{log}");
@@ -57,7 +60,7 @@ fn whoever_switches_the_certificate_check_off_is_warned_each_time() {
 fn an_event_succeeds_and_is_logged_whatever_else_is_wrong() {
     let folder = Scratch::new();
     let path = folder.join("log");
-    let event = || Call { words: words("renewing example.com"), configtest: false };
+    let event = || call("renewing example.com");
     run(event(), Err(Failure::Config(Vec::new()))).unwrap();
     run(event(), config(&[("LOGFILE", "/nowhere/log")])).unwrap();
     let broken = config(&[("LOGFILE", path.to_str().unwrap()), ("DNS_DELAY", "x")]);
@@ -68,8 +71,46 @@ fn an_event_succeeds_and_is_logged_whatever_else_is_wrong() {
 
 #[test]
 fn a_challenge_fails_with_the_configuration() {
-    let call = Call { words: words(&format!("setup example.com {VALUE}")), configtest: false };
+    let call = call(&format!("setup example.com {VALUE}"));
     assert!(matches!(run(call, config(&[])), Err(Failure::Config(mistakes)) if mistakes.len() == 1));
+}
+
+/// What a call does with these variables of the client's: its stdout, and how it ended.
+fn obeyed(said: &str, variables: &[(&str, &str)], written: &[(&str, &str)]) -> (String, Result<(), Failure>) {
+    let mut out = Vec::new();
+    let variable = |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.to_string());
+    let ended = obey(&call(said), &variable, config(written), &Logfile::open(None), &mut out);
+    (String::from_utf8(out).unwrap(), ended)
+}
+
+/// certbot calls the cleanup hook even then, and only the marker tells it from another auth hook.
+#[test]
+fn certbot_hears_the_value_even_from_an_auth_hook_that_fails() {
+    let domain = ("CERTBOT_DOMAIN", "example.com");
+    let (out, ended) = obeyed("", &[domain, ("CERTBOT_VALIDATION", VALUE)], &[]);
+    assert_eq!(out, format!("{VALUE}\n"));
+    assert!(matches!(ended, Err(Failure::Config(_))));
+    let (out, ended) = obeyed("", &[domain, ("CERTBOT_VALIDATION", VALUE), ("CERTBOT_TOKEN", "t")], &[]);
+    assert_eq!((out.as_str(), matches!(ended, Err(Failure::Usage(_)))), ("", true));
+}
+
+#[test]
+fn all_challenges_of_a_call_are_set_in_their_order() {
+    let (uri, requests) = stand_in(&[DONE, DONE]);
+    let said = format!("deploy_challenge example.com t {VALUE} b.example.com t {VALUE}");
+    let (out, ended) = obeyed(&said, &[], &[("API_URI", &uri), ("DNS_DELAY", "0")]);
+    ended.unwrap();
+    assert_eq!(out, "");
+    for name in ["example.com", "b.example.com"] {
+        let request = requests.try_recv().unwrap();
+        assert!(request.contains(r#""argument":"setup""#) && request.contains(&format!(r#":"{name}""#)), "{request}");
+    }
+}
+
+#[test]
+fn a_challenge_of_another_type_is_declined_with_status_1() {
+    let (out, ended) = obeyed("begin http-01 example.com t k", &[], &[]);
+    assert!(out.is_empty() && matches!(ended, Err(Failure::Failed(why)) if why.contains("only dns-01")));
 }
 
 /// The lines of `hook -n`, and how it ended.

@@ -13,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::dns::server::{Listener, RATE, Zones};
 use crate::failure::Failure;
 use crate::fault::Fault;
+use crate::gate::alias::Aliases;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 use crate::mistake::Mistake;
@@ -53,6 +54,7 @@ struct Embedded {
     servers: Vec<Name>,
     addresses: Vec<IpAddr>,
     domains: Vec<Name>,
+    aliases: Aliases,
     ledger: Arc<Ledger>,
     /// Bound, and not yet answering.
     bound: Mutex<Option<Listener>>,
@@ -63,6 +65,10 @@ fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) 
     let delegation = mistakes.note(own_zone(config));
     let servers = mistakes.note(config.list("DNS_NS", name));
     let addresses = mistakes.note(config.list("DNS_ADDRESS", server_address));
+    let aliases = Aliases::written(config);
+    if let Some(Some(zone)) = &delegation {
+        refuse_foreign_copies(config, mistakes, zone, &aliases);
+    }
     let (listen, addresses) = (listen?, addresses?);
     Some(Box::new(Embedded {
         addresses: if addresses.is_empty() { listen.iter().map(SocketAddr::ip).collect() } else { addresses },
@@ -70,6 +76,7 @@ fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) 
         delegation: delegation?,
         servers: servers?,
         domains: surroundings.domains.clone(),
+        aliases,
         ledger: surroundings.ledger.clone(),
         bound: Mutex::default(),
     }))
@@ -82,6 +89,17 @@ pub fn own_zone(config: &Config) -> Result<Option<Name>, Mistake> {
 
 fn name(text: &str) -> Result<Name, String> {
     Name::owner(text).map_err(|error| format!("that is {error}"))
+}
+
+/// `_acme-challenge.D.DNS_ZONE` is D's by another name: whoever may write there may prove D.
+fn refuse_foreign_copies(config: &Config, mistakes: &mut Mistakes, zone: &Name, aliases: &Aliases) {
+    for (name, target) in aliases.pairs() {
+        let copied = target.relative_to(zone).and_then(|relative| Name::owner(relative).ok()?.challenged());
+        if let Some(domain) = copied.filter(|domain| domain != name) {
+            let what = format!("has '{name}={target}': there DNS_ZONE holds the challenge of {domain}");
+            mistakes.push(config.mistake("DNS_ALIAS", what, format!("write another target within {zone}")));
+        }
+    }
 }
 
 fn listening_address(text: &str) -> Result<SocketAddr, String> {
@@ -107,9 +125,9 @@ impl Embedded {
 
     fn zones(&self) -> Zones {
         let ledger = self.ledger.clone();
-        Zones::new(&self.domains, self.delegation.as_ref(), &self.servers, self.addresses.clone(), move |owner| {
-            ledger.visible(owner)
-        })
+        let values = move |owner: &Name| ledger.visible(owner);
+        let zones = Zones::new(&self.domains, self.delegation.as_ref(), &self.servers, self.addresses.clone(), values);
+        zones.and_targets(self.aliases.pairs().map(|(_, target)| target))
     }
 }
 
@@ -132,7 +150,7 @@ impl Provider for Embedded {
     }
 
     fn zone(&self, owner: &Name, _deadline: Deadline) -> Result<Zone, Fault> {
-        Ok(Zone { service: ROW.name.to_string(), name: Some(owner.clone()) })
+        Ok(Zone { service: ROW.name.to_string(), name: Some(owner.clone()), key: String::new() })
     }
 
     fn apply(&self, _zone: &Zone, changes: &[Permit], _deadline: Deadline) -> Vec<Result<Receipt, Fault>> {

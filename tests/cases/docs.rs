@@ -181,7 +181,7 @@ fn each_documented_link_is_the_tool_that_the_manual_says() {
         let called = ["/usr/local/bin/".to_string() + name, word.to_string()].map(OsString::from);
         let is = match cli::parse(called.into_iter()).unwrap().tool {
             Tool::Serve { .. } => "serve",
-            Tool::Hook { .. } => "hook",
+            Tool::Hook(_) => "hook",
             Tool::Passwd(_) => "passwd",
             Tool::Acmedns(_) => "acmedns",
             Tool::Providers(_) => "providers",

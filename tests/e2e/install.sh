@@ -11,7 +11,8 @@ for make in make bmake; do
 	(cd "$root" && "$make" install DESTDIR="$dest" PREFIX=/opt/gw) >"$T/$make.log" 2>&1 || fail "$make install"
 	"$dest/opt/gw/bin/acmegw" --version | grep -q '^acmegw [0-9]' || fail "$make: the program does not run"
 	"$dest/opt/gw/bin/acmegw-hook" renewing example.test || fail "$make: acmegw-hook is no hook"
-	for page in acmegw.8 acmegw-serve.8 acmegw-hook.8 acmegw-passwd.8 acmegw.conf.5 acmegw-providers.7; do
+	for page in acmegw.8 acmegw-serve.8 acmegw-hook.8 acmegw-passwd.8 acmegw.conf.5 acmegw-clients.7 \
+		acmegw-providers.7; do
 		[ -s "$dest/opt/gw/share/man/man${page##*.}/$page" ] || fail "$make: no $page"
 	done
 	for file in access acmegw-hook.conf acmegw.service exec-example; do

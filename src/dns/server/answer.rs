@@ -2,7 +2,7 @@
 //!
 //! Its zones are every `_acme-challenge.D` with D within the configured domains, each an apex of
 //! its own, and DNS_ZONE, which serves every owner name N once more as `N.DNS_ZONE`, for those who
-//! delegate by CNAME. RFC 1034 and 1035; negative answers RFC 2308; EDNS RFC 6891; ANY RFC 8482.
+//! delegate by CNAME; and every target in DNS_ALIAS that lies in none of these. RFC 1034 and 1035; negative answers RFC 2308; EDNS RFC 6891; ANY RFC 8482.
 
 use std::net::IpAddr;
 
@@ -42,6 +42,7 @@ pub enum Transport {
 pub struct Zones {
     domains: Vec<WireName>,
     delegation: Option<WireName>,
+    targets: Vec<WireName>,
     servers: Vec<WireName>,
     addresses: Vec<IpAddr>,
     values: Box<Values>,
@@ -80,10 +81,16 @@ impl Zones {
         Zones {
             domains: domains.iter().map(wire).collect(),
             delegation: delegation.map(wire),
+            targets: Vec::new(),
             servers: servers.iter().map(wire).collect(),
             addresses,
             values: Box::new(values),
         }
+    }
+
+    /// Answers for these names too, each of them a delegated name's target.
+    pub fn and_targets<'a>(self, targets: impl Iterator<Item = &'a Name>) -> Zones {
+        Zones { targets: targets.map(wire).collect(), ..self }
     }
 
     /// The answer to one packet; None where silence is the answer: to what is itself an answer
@@ -141,7 +148,9 @@ impl Zones {
         // The last one: below an apex of ours nobody else has cut a zone.
         let challenge = name.iter_suffixes().map(|suffix| suffix.to_vec()).filter(is_challenge).last();
         let delegation = self.delegation.clone().filter(|zone| name.ends_with(zone));
-        challenge.into_iter().chain(delegation).max_by_key(WireName::label_count)
+        let target = || self.targets.iter().filter(|target| name.ends_with(target)).max_by_key(|one| one.label_count());
+        let zone = challenge.into_iter().chain(delegation).max_by_key(WireName::label_count);
+        zone.or_else(|| target().cloned())
     }
 
     /// All records at a name.
@@ -179,7 +188,8 @@ impl Zones {
     fn has_below(&self, name: &WireName, apex: &WireName) -> bool {
         let challenges =
             |owner: WireName| self.domains.iter().any(|domain| owner.ends_with(domain) || domain.ends_with(&owner));
-        self.servers(apex).iter().any(|server| server.ends_with(name)) || self.delegated(name).is_some_and(challenges)
+        let ours = self.servers(apex);
+        ours.iter().chain(&self.targets).any(|one| one.ends_with(name)) || self.delegated(name).is_some_and(challenges)
     }
 
     fn servers(&self, apex: &WireName) -> Vec<WireName> {

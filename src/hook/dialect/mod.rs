@@ -2,7 +2,8 @@
 //! those of one client. Adding one touches two places: its own file here and its row in
 //! [`DIALECTS`].
 //!
-//! Words are read strictly by position: values and tokens may start with `-`.
+//! Words are read strictly by position: values and tokens may start with `-`. They decide before
+//! the environment, which a client may have left behind for the next.
 
 use std::ffi::OsString;
 
@@ -10,7 +11,18 @@ use crate::challenge::{Action, Challenge, Name, Value};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
 
+mod certbot;
+mod dehydrated;
+mod getssl;
+mod lego;
+mod md_notify;
 mod mod_md;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+mod uacme;
+mod win_acme;
 
 /// What a client said: the words behind its hook, and what it put into the environment.
 pub struct Said<'a> {
@@ -25,6 +37,8 @@ pub enum Order {
     Change(Change),
     /// Something happened; nothing is to be done but to write it down.
     Event(String),
+    /// No fault, and yet not for us: the client is to try another way. Why.
+    Decline(String),
     /// A handler that a newer client has and we do not: every hook has to let these pass.
     Unknown(String),
 }
@@ -59,92 +73,105 @@ impl Change {
 
 /// A row of the table: how one client speaks.
 pub struct Row {
-    /// Who speaks like this, for people.
-    pub client: &'static str,
-    /// None: these are not this client's words.
-    pub read: fn(&Said) -> Option<Result<Order, Failure>>,
+    /// What `--as` takes.
+    pub name: &'static str,
+    /// What the client puts behind `acmegw hook`, for people.
+    pub form: &'static str,
+    /// Its words say too little: only `--as` brings us here.
+    pub explicit: bool,
+    /// None: these are not this client's words. The error is what is wrong with them.
+    pub read: fn(&Said) -> Option<Result<Order, String>>,
+    #[cfg(test)]
+    pub examples: &'static [tests::Example],
 }
 
-/// All dialects.
-pub const DIALECTS: &[Row] = &[mod_md::ROW];
+/// All dialects. No two that are not explicit take the same words.
+pub const DIALECTS: &[Row] =
+    &[mod_md::ROW, lego::ROW, uacme::ROW, dehydrated::ROW, certbot::ROW, win_acme::ROW, getssl::ROW, md_notify::ROW];
 
-/// Reads a call. Its words decide before its environment.
-pub fn read(words: &[OsString], environment: &dyn Fn(&str) -> Option<String>) -> Result<Order, Failure> {
+/// The row of that name, in any case.
+pub fn by_name(name: &str) -> Option<&'static Row> {
+    DIALECTS.iter().find(|row| row.name.eq_ignore_ascii_case(name))
+}
+
+/// Reads a call: as `client` speaks, or as whoever uses such words.
+pub fn read(
+    client: Option<&Row>,
+    words: &[OsString],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Order, Failure> {
     let words = words.iter().map(|word| {
-        let not_text = || usage(format!("'{}' is not UTF-8 text", Foreign(&word.to_string_lossy())));
+        let not_text = || format!("'{}' is not UTF-8 text", Foreign(&word.to_string_lossy()));
         word.to_str().ok_or_else(not_text)
     });
-    let words = words.collect::<Result<Vec<_>, _>>()?;
+    let words = words.collect::<Result<Vec<_>, _>>().map_err(|what| usage(&what, client))?;
     let said = Said { words: &words, environment };
-    match DIALECTS.iter().find_map(|row| (row.read)(&said)) {
-        Some(order) => order,
-        None => unknown(words.first().copied().unwrap_or_default()),
+    let heard = |row: &'static Row| (row.read)(&said).map(|order| (row, order));
+    let order = match client {
+        Some(row) => (row.read)(&said).map(|order| (row, order)),
+        None => DIALECTS.iter().filter(|row| !row.explicit).find_map(heard),
+    };
+    match order {
+        Some((row, order)) => order.map_err(|what| usage(&what, Some(row))),
+        None => unknown(words.first().copied(), client),
     }
 }
 
 /// A verb that no row knows: a newer client's if it looks like one, else a mistake in the call.
-fn unknown(verb: &str) -> Result<Order, Failure> {
-    match verb.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
-        true if !verb.is_empty() => Ok(Order::Unknown(verb.to_string())),
-        _ => {
-            let clients: Vec<_> = DIALECTS.iter().map(|row| row.client).collect();
-            Err(usage(format!("'{}' is nothing that {} asks a hook to do", Foreign(verb), clients.join(" or "))))
+fn unknown(verb: Option<&str>, client: Option<&Row>) -> Result<Order, Failure> {
+    let looks_new = |verb: &str| {
+        !verb.is_empty() && verb.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    match verb {
+        Some(verb) if looks_new(verb) => Ok(Order::Unknown(verb.to_string())),
+        Some(verb) => {
+            let clients: Vec<_> = DIALECTS.iter().filter(|row| !row.explicit).map(|row| row.name).collect();
+            let whose = client.map_or_else(|| clients.join(", "), |row| row.name.to_string());
+            Err(usage(&format!("'{}' is nothing that {whose} asks a hook to do", Foreign(verb)), client))
         }
+        None => Err(usage("no words, and CERTBOT_VALIDATION is not set either", client)),
     }
 }
 
-/// The call is wrong. The remedy names what mod_md calls, the one thing that people type by hand.
-fn usage(what: String) -> Failure {
-    Failure::Usage(format!("{what}; call it as: acmegw hook setup|teardown DOMAIN VALUE (acmegw-hook(8))"))
+/// The call is wrong. The remedy names the client's own form; where that is not known, what mod_md
+/// calls, which is also what people type by hand.
+fn usage(what: &str, client: Option<&Row>) -> Failure {
+    let form = client.map_or(mod_md::ROW.form, |row| row.form);
+    Failure::Usage(format!("{what}; it is called as: acmegw hook {form} (acmegw-hook(8))"))
 }
 
-fn domain(word: &str) -> Result<Name, Failure> {
-    Name::domain(word).map_err(|error| usage(format!("the domain '{}' is {error}", Foreign(word))))
+/// A domain as the CA knows it, without the challenge's label; with it, the same.
+fn domain(word: &str) -> Result<Name, String> {
+    Name::domain(word).map_err(|error| format!("the domain '{}' is {error}", Foreign(word)))
 }
 
-fn value(word: &str) -> Result<Value, Failure> {
-    Value::parse(word).map_err(|error| usage(format!("the value '{}' is {error}", Foreign(word))))
+/// The record's own name. A client that follows CNAMEs names their target, where nothing may be set
+/// but what the gateway's configuration says.
+fn record(word: &str) -> Result<Name, String> {
+    let name = domain(word)?;
+    match Name::owner(word) {
+        Ok(owner) if owner == name.challenge() => Ok(name),
+        _ => Err(format!(
+            "the record '{}' does not begin with _acme-challenge: the client follows a CNAME, which the gateway's \
+             DNS_ALIAS is for",
+            Foreign(word)
+        )),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::ffi::OsStringExt;
+fn value(word: &str) -> Result<Value, String> {
+    Value::parse(word).map_err(|error| format!("the value '{}' is {error}", Foreign(word)))
+}
 
-    fn reading(words: &[&str]) -> Result<Order, Failure> {
-        read(&words.iter().map(OsString::from).collect::<Vec<_>>(), &|_| None)
+/// Which verb says what is to be done with a value at a domain.
+fn action(setup: bool, domain: Name, value: Value) -> Challenge {
+    match setup {
+        true => Challenge::Setup { domain, value },
+        false => Challenge::Teardown { domain, value: Some(value) },
     }
+}
 
-    #[test]
-    fn what_is_set_is_waited_for() {
-        let domain = Name::host("example.com").unwrap();
-        let value = Value::parse("BoioGwWDRRrAaNnDdOoMmTtOoKkEeNnQ9JRjEqVZnDw").unwrap();
-        let setup = Challenge::Setup { domain: domain.clone(), value };
-        let teardown = Challenge::Teardown { domain, value: None };
-        assert_eq!(Change::now(vec![setup.clone()]).wait, Wait::ThisCall);
-        assert_eq!(Change::now(vec![teardown.clone(), setup]).wait, Wait::ThisCall);
-        assert_eq!(Change::now(vec![teardown]).wait, Wait::Nothing);
-    }
-
-    #[test]
-    fn an_unknown_lower_snake_case_verb_passes() {
-        for verb in ["deploy_ocsp", "this_hookscript_is_broken__dehydrated_is_working_fine", "x9"] {
-            assert_eq!(reading(&[verb, "example.com"]).unwrap(), Order::Unknown(verb.to_string()));
-        }
-    }
-
-    #[test]
-    fn anything_else_in_front_is_a_mistake_in_the_call() {
-        for words in [&[][..], &[""], &["example.com", "setup"], &["Setup"], &["--help"], &["a b"], &["übersetzen"]] {
-            let failure = reading(words).unwrap_err();
-            assert!(matches!(failure, Failure::Usage(_)), "{words:?}: {failure}");
-        }
-    }
-
-    #[test]
-    fn a_word_that_is_not_text_is_named_and_escaped() {
-        let words = [OsString::from("setup"), OsString::from_vec(b"ex\xffample\n.com".to_vec())];
-        let shown = read(&words, &|_| None).unwrap_err().to_string();
-        assert!(shown.starts_with("'ex\\u{fffd}ample\\n.com' is not UTF-8 text; "), "{shown}");
-    }
+/// The words behind a verb are too few or too many.
+fn wrong_count(verb: &str, takes: &str, words: &[&str]) -> String {
+    format!("{verb} takes {takes}, not {} words", words.len())
 }

@@ -10,9 +10,10 @@ use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 fn built(written: &[(&'static str, &str)], ledger: &Arc<Ledger>) -> Result<Box<dyn Provider>, String> {
+    let known = [SETTINGS, crate::gate::alias::SETTINGS].concat();
     let arguments = written.iter().map(|&(name, value)| (name, "test", value.to_string())).collect();
     let search = Search { named: None, file_name: "no such file", last: None };
-    let (config, mut mistakes) = Config::load(SETTINGS, arguments, |_| None, search).unwrap();
+    let (config, mut mistakes) = Config::load(&known, arguments, |_| None, search).unwrap();
     let surroundings = Surroundings { ledger: ledger.clone(), domains: vec![Name::host("example.com").unwrap()] };
     let provider = (ROW.build)(&config, &mut mistakes, &surroundings);
     mistakes.finish(provider).map_err(|failure| failure.to_string())
@@ -26,7 +27,17 @@ pub(in crate::provider) fn fixture() -> Fixture {
         ("www.example.com", Some("_acme-challenge.www.example.com")),
     ];
     let domains = &["example.com", "www.example.com", "a.b.c.example.com"];
-    Fixture { provider, ledger, stand: Box::new(resolver), domains, zones, foreign: 0, troubles: &[] }
+    Fixture {
+        provider,
+        ledger,
+        stand: Box::new(resolver),
+        domains,
+        zones,
+        foreign: 0,
+        troubles: &[],
+        settings: &[],
+        recorded: "",
+    }
 }
 
 /// The provider, its ledger, through which a change has to go to be seen, and a resolver.
@@ -38,6 +49,7 @@ fn served() -> (Box<dyn Provider>, Arc<Ledger>, Client) {
         servers: Vec::new(),
         addresses: vec![IpAddr::from([127, 0, 0, 1])],
         domains: vec![Name::host("example.com").unwrap()],
+        aliases: Aliases::of(&[("www.example.com", "www.acme.example.net")]),
         ledger: ledger.clone(),
         bound: Mutex::default(),
     };
@@ -110,4 +122,33 @@ fn an_address_that_is_taken_stops_the_start_and_is_named() {
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = udp.local_addr().unwrap().to_string();
     assert!(built(&[("DNS_LISTEN", &address)], &Arc::default()).unwrap().bind().is_err());
+}
+
+#[test]
+fn the_record_of_a_delegated_name_is_seen_at_its_target_and_there_alone() {
+    let (provider, ledger, resolver) = served();
+    let aliases = Aliases::of(&[("www.example.com", "www.acme.example.net")]);
+    let scope = Scope::new(vec![Name::host("example.com").unwrap()]).delegating(aliases);
+    let domain = Name::host("www.example.com").unwrap();
+    let grant = scope.challenge(&Caller::for_tests("alice"), &domain, deadline()).unwrap();
+    let permit = grant.setup(Value::parse(&"a".repeat(43)).unwrap());
+    let zone = provider.zone(permit.owner(), permit.deadline()).unwrap();
+    let entry = ledger.intend(&permit).unwrap().unwrap();
+    entry.settle(&provider.apply(&zone, std::slice::from_ref(&permit), permit.deadline()).remove(0));
+    assert_eq!(resolver.held(&Name::owner("www.acme.example.net").unwrap()), ["a".repeat(43)]);
+    assert_eq!(resolver.held(&domain.challenge()), [""; 0]);
+}
+
+#[test]
+fn a_target_where_dns_zone_holds_another_names_challenge_is_refused() {
+    let with = |alias| built(&[("DNS_ZONE", "acme.example.net"), ("DNS_ALIAS", alias)], &Arc::default());
+    let refused = with("www.example.com=_acme-challenge.example.com.acme.example.net").err().unwrap();
+    assert!(refused.contains("there DNS_ZONE holds the challenge of example.com: write another target"), "{refused}");
+    for good in [
+        "www.example.com=_acme-challenge.www.example.com.acme.example.net",
+        "www.example.com=www.acme.example.net",
+        "www.example.com=_acme-challenge.example.com.acme.example.org",
+    ] {
+        assert!(with(good).is_ok(), "{good}");
+    }
 }

@@ -181,6 +181,31 @@ fn a_challenge_below_dns_zone_itself_is_found_both_ways_and_is_an_apex() {
 }
 
 #[test]
+fn a_target_exists_before_it_has_a_value_and_is_an_apex_where_no_zone_of_ours_holds_it() {
+    let name = |text| Name::owner(text).unwrap();
+    let targets = [name("www.acme.example.org"), name("x.example.net"), name("_acme-challenge.example.org")];
+    let values = |owner: &Name| match owner.as_str() {
+        "x.example.net" => vec![Value::parse(&"a".repeat(43)).unwrap()],
+        _ => Vec::new(),
+    };
+    let zones = Zones::new(&[name("example.com")], Some(&name("acme.example.org")), &[], Vec::new(), values);
+    let zones = zones.and_targets(targets.iter());
+    let ask = |text, qtype| head(&zones.answer(&query(&labels(text), qtype), Transport::Tcp).unwrap());
+    let (answer, nodata, nxdomain, refused) = ([1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 1, 0], [1, 0, 0, 0]);
+    assert_eq!(ask("www.acme.example.org", TXT), (0x8500, nodata), "not NXDOMAIN, which would be remembered");
+    assert_eq!(ask("www.acme.example.org", SOA), (0x8500, nodata), "in DNS_ZONE, and no zone of its own");
+    assert_eq!(ask("x.www.acme.example.org", TXT), (0x8503, nxdomain));
+    assert_eq!(ask("x.example.net", TXT), (0x8500, answer));
+    assert_eq!(ask("X.example.net", SOA), (0x8500, answer));
+    assert_eq!(ask("ns.x.example.net", 1), (0x8500, nodata));
+    assert_eq!(ask("y.x.example.net", TXT), (0x8503, nxdomain));
+    assert_eq!(ask("_acme-challenge.example.org", TXT), (0x8500, nodata));
+    for foreign in ["example.net", "yx.example.net", "example.org"] {
+        assert_eq!(ask(foreign, TXT), (0x8105, refused), "{foreign}");
+    }
+}
+
+#[test]
 fn a_label_with_a_dot_inside_is_not_two_labels() {
     let dotted = [&[19], &b"_acme-challenge.www"[..], &labels("example.com.acme.example.org")].concat();
     assert_eq!(head(&zones().answer(&query(&dotted, TXT), Transport::Udp).unwrap()), (0x8500, [1, 0, 1, 0]));
