@@ -44,6 +44,8 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// Whether what was set is visible: the resource, and who is told.
+    mod propagation;
     /// Guessing passwords.
     mod throttle;
 }

@@ -184,7 +184,24 @@ impl Scope {
     }
 }
 
+impl Record {
+    /// Where the CA looks, which a CNAME may lead from there to the record.
+    pub fn seen_at(&self) -> Name {
+        seen_at(&self.domain, &self.owner)
+    }
+}
+
+/// What was asked for by the record's own name is looked for there.
+fn seen_at(domain: &Name, owner: &Name) -> Name {
+    if owner == domain { owner.clone() } else { domain.challenge() }
+}
+
 impl Grant {
+    /// Where the CA looks for what is set by this.
+    pub fn seen_at(&self) -> Name {
+        seen_at(&self.domain, &self.owner)
+    }
+
     /// The owner name of the record.
     pub fn owner(&self) -> &Name {
         &self.owner
@@ -199,6 +216,10 @@ impl Grant {
     /// for new ones, and this is how many it may want at a time.
     pub fn rolls(&self) -> Option<usize> {
         self.rolls
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     pub fn setup(&self, value: Value) -> Permit {

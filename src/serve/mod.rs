@@ -14,6 +14,7 @@ mod request;
 mod seats;
 mod timed;
 mod tls;
+mod visible;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -39,6 +40,7 @@ use crate::gate::register::{self, Registration};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
+use crate::propagation::{Checks, Propagation};
 use crate::state;
 use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
@@ -89,6 +91,7 @@ struct Plan {
     access: Access,
     aliases: Aliases,
     accounts: Accounts,
+    propagation: Propagation,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
     state: Option<PathBuf>,
@@ -124,6 +127,7 @@ impl Plan {
         let zone = accounts.as_ref().and_then(Accounts::own_zone);
         let registration = Registration::read(config, mistakes, auth.as_ref(), accounts_of_clients, zone);
         let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
+        let propagation = Propagation::read(config, mistakes);
         let ttl = mistakes.note(account::challenge_ttl(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
             && !listen.is_loopback()
@@ -144,6 +148,7 @@ impl Plan {
             access: access?,
             aliases: aliases?,
             accounts: accounts?,
+            propagation: propagation?,
             ledger,
             state: state?,
             ttl: ttl?,
@@ -206,6 +211,8 @@ impl Plan {
             .delegating(self.aliases)
             .with_zone(self.accounts.own_zone().cloned());
         let proxies = Arc::new(self.proxies);
+        let checks = self.propagation.checks(self.ledger.clone(), files);
+        checks.as_ref().map_or(Ok(()), Checks::start).map_err(|error| start_failed("a thread", &error))?;
         let gateway = Gateway {
             proxies: proxies.clone(),
             auth: self.auth,
@@ -214,6 +221,7 @@ impl Plan {
             limits: Limits::default(),
             ledger: self.ledger,
             accounts: self.accounts,
+            checks,
         };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();

@@ -14,6 +14,7 @@ use crate::gate::register::{NotRegistered, Registration};
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
+use crate::propagation::Checks;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::dialect::{self, Route, acmedns};
 use crate::serve::engine::Ask;
@@ -28,10 +29,13 @@ pub struct Gateway {
     pub limits: Limits,
     pub ledger: Arc<Ledger>,
     pub accounts: Accounts,
+    /// None: it is not checked whether records are visible.
+    pub checks: Option<Arc<Checks>>,
 }
 
-/// What the log calls a question whether we are there.
+/// What the log calls a question whether we are there, and one whether a record is visible.
 const HEALTH: &str = "health";
+const VISIBLE: &str = "visible";
 
 /// What the log line of a request says, gathered on the way.
 struct Event {
@@ -54,8 +58,8 @@ impl Gateway {
         };
         let level = match answer.status {
             400.. => log::Level::Warn,
-            // A monitor asks every few seconds.
-            _ if event.action == HEALTH => log::Level::Debug,
+            // Monitors ask every few seconds, and hooks more often.
+            _ if event.action == HEALTH || event.action == VISIBLE => log::Level::Debug,
             _ => log::Level::Info,
         };
         let Event { client, user, action, name } = event;
@@ -85,6 +89,11 @@ impl Gateway {
                 event.met(&caller, "register", "-");
                 return self.register(&caller, ask, event);
             }
+            Route::Visible(domain, value) => {
+                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+                event.met(&caller, VISIBLE, domain);
+                return self.visible(&caller, domain, value, ask);
+            }
             Route::Dialect(dialect) => dialect,
         };
         let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
@@ -98,7 +107,7 @@ impl Gateway {
         if let Some(values) = grant.rolls() {
             self.ledger.roll(grant.caller(), Limits::kept(values));
         }
-        Ok((dialect.answer)(&challenge, ask))
+        Ok(self.looked_for(&grant, &challenge, dialect, (dialect.answer)(&challenge, ask)))
     }
 
     /// Makes an account for an acme-dns client that may have one.

@@ -23,6 +23,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     allow: "POST",
     // goacmedns gives up after 30 s.
     patience: Duration::from_secs(25),
+    waits: true,
     read,
     door: Scope::place,
     answer,

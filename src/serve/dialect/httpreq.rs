@@ -22,6 +22,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     allow: "POST",
     // lego gives up after 30 seconds (HTTPREQ_HTTP_TIMEOUT).
     patience: Duration::from_secs(25),
+    waits: true,
     read: |ask| Request::read(ask).map(|request| request.challenge),
     door: Scope::record,
     answer,
