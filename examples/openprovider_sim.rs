@@ -5,6 +5,9 @@
 #[path = "../tests/support/openprovider.rs"]
 #[allow(dead_code, reason = "tests use the rest of it")]
 mod simulation;
+#[path = "../tests/support/simulator.rs"]
+#[allow(dead_code, reason = "tests use the rest of it")]
+mod simulator;
 
 use std::error::Error;
 use std::io::Write;
@@ -15,6 +18,7 @@ use std::thread;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use simulator::Asked;
 
 const USAGE: &str = "usage: openprovider_sim [--cert FILE --key FILE]";
 
@@ -32,9 +36,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for stream in listener.incoming() {
         let (stream, service, tls) = (stream?, service.clone(), tls.clone());
         thread::spawn(move || match tls {
-            None => service.converse(stream, say),
+            None => service.converse(stream, tell),
             Some(config) => match ServerConnection::new(config) {
-                Ok(connection) => service.converse(StreamOwned::new(connection, stream), say),
+                Ok(connection) => service.converse(StreamOwned::new(connection, stream), tell),
                 Err(error) => say(&format!("no TLS: {error}")),
             },
         });
@@ -47,6 +51,12 @@ fn server_config(cert: &str, key: &str) -> Result<Arc<ServerConfig>, Box<dyn Err
     let crypto = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(crypto).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_no_client_auth().with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?))
+}
+
+/// `METHOD target status body`, without passwords: those are in the bodies of logins only.
+fn tell(asked: &Asked) {
+    let body = if asked.request.method == "POST" { "" } else { &asked.request.text };
+    say(format!("{} {body}", asked.line()).trim_end());
 }
 
 /// One line, at once: whoever reads it through a pipe waits for it.

@@ -16,7 +16,7 @@ struct Scripted {
 
 impl Provider for Scripted {
     fn zone(&self, _: &Name, _: Deadline) -> Result<Zone, Fault> {
-        Ok(Zone { service: "scripted".to_string(), name: None })
+        Ok(Zone { service: "scripted".to_string(), name: None, key: String::new() })
     }
 
     fn apply(&self, _: &Zone, changes: &[Permit], _: Deadline) -> Vec<Result<Receipt, Fault>> {

@@ -86,7 +86,7 @@ mod tests {
     use std::thread;
 
     fn zone(service: &str) -> Zone {
-        Zone { service: service.to_string(), name: None }
+        Zone { service: service.to_string(), name: None, key: String::new() }
     }
 
     fn soon() -> Deadline {

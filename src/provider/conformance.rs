@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PROVIDERS, Provider, Receipt, Zone, embedded, exec, openprovider, rfc2136};
+use super::{PROVIDERS, Provider, Receipt, Zone, embedded, exec, openprovider, powerdns, rfc2136};
 use crate::challenge::{Name, Value};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -19,6 +19,7 @@ use crate::ledger::Ledger;
 pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (embedded::ROW.name, embedded::tests::fixture),
     (openprovider::ROW.name, openprovider::tests::fixture),
+    (powerdns::ROW.name, powerdns::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),
     (exec::ROW.name, exec::tests::fixture),
 ];
@@ -41,6 +42,11 @@ pub struct Fixture {
     pub foreign: usize,
     /// What may happen to the service.
     pub troubles: &'static [Trouble],
+    /// What its configuration needs, besides DNSAPI_URL; empty: it has no HTTP API.
+    pub settings: &'static [(&'static str, &'static str)],
+    /// What it and the service say to each other when a value is set and removed: the recorded
+    /// transcript. Empty: its own tests look at that.
+    pub recorded: &'static str,
 }
 
 /// The service's side, as its owner sees it.
@@ -51,6 +57,21 @@ pub trait Stand {
     /// Somebody else adds values at `owner`. Not called where [`Fixture::foreign`] is 0.
     fn plant(&self, _owner: &Name, _values: &[String]) {
         unreachable!("nobody else writes at this service")
+    }
+
+    /// Somebody else has a CNAME at `owner`. Only called where [`Trouble::Cname`] is known.
+    fn plant_cname(&self, _owner: &Name) {
+        unreachable!("nobody else writes at this service")
+    }
+
+    /// From now on no RRset may have more values. Only called where [`Trouble::Full`] is known.
+    fn limit(&self, _values: usize) {
+        unreachable!("this service has no limit")
+    }
+
+    /// What was said since the last time, as it is recorded.
+    fn transcript(&self) -> String {
+        String::new()
     }
 
     /// From now on this happens; None ends it. Only called with what [`Fixture::troubles`] names.
@@ -66,6 +87,12 @@ pub enum Trouble {
     SessionEnded,
     /// The credentials are not taken.
     WrongCredentials,
+    /// The credentials are right, and may not do it.
+    Forbidden,
+    /// Somebody has removed the zone.
+    ZoneGone,
+    /// Somebody else changes the same RRset each time before us.
+    Conflict,
     /// It wants us to wait.
     TooMany,
     /// It answers that it is broken (status 500).
@@ -76,6 +103,10 @@ pub enum Trouble {
     Silence,
     /// It makes the change, and its answer is lost.
     DoneUnanswered,
+    /// A CNAME is where the value should be.
+    Cname,
+    /// The RRset has as many values as it may have.
+    Full,
 }
 
 /// Every fixture in turn, fresh.
@@ -273,6 +304,56 @@ fn wrong_credentials_are_said_to_be_wrong() {
     during(Trouble::WrongCredentials, |outcome, _| assert!(matches!(outcome, Err(Fault::Auth(_))), "{outcome:?}"));
 }
 
+/// Not Auth, after which nothing is tried for a while: other zones may be open to them.
+#[test]
+fn a_missing_right_is_refused_for_this_change_only() {
+    during(Trouble::Forbidden, |outcome, _| assert!(matches!(outcome, Err(Fault::Refused(_))), "{outcome:?}"));
+}
+
+#[test]
+fn somebody_elses_change_at_the_same_time_is_a_conflict() {
+    during(Trouble::Conflict, |outcome, _| assert!(matches!(outcome, Err(Fault::Conflict(_))), "{outcome:?}"));
+}
+
+#[test]
+fn a_zone_that_is_gone_is_said_to_be_gone() {
+    knowing(Trouble::ZoneGone, |who, fixture| {
+        let grant = fixture.grant(fixture.domains[0]);
+        let zone = fixture.zone(&grant).unwrap();
+        fixture.stand.happens(Some(Trouble::ZoneGone));
+        let outcome = fixture.change_in(&zone, &grant.setup(value('a')), soon());
+        assert!(matches!(outcome, Err(Fault::NoZone(_))), "{who}: {outcome:?}");
+    });
+}
+
+#[test]
+fn a_cname_at_the_name_is_refused_with_the_remedy() {
+    knowing(Trouble::Cname, |who, fixture| {
+        let grant = fixture.grant(fixture.domains[0]);
+        fixture.stand.plant_cname(grant.owner());
+        let outcome = fixture.change(&grant.setup(value('a')), soon());
+        assert!(matches!(&outcome, Err(Fault::Refused(text)) if text.contains("CNAME")), "{who}: {outcome:?}");
+        fixture.holds(who, &grant, "");
+        fixture.remove(&grant, 'a');
+    });
+}
+
+#[test]
+fn a_full_rrset_is_refused_and_keeps_what_it_has() {
+    knowing(Trouble::Full, |who, fixture| {
+        let grant = fixture.grant(fixture.domains[0]);
+        fixture.stand.limit(2);
+        "ab".chars().for_each(|letter| fixture.set(&grant, letter));
+        let outcome = fixture.change(&grant.setup(value('c')), soon());
+        assert!(matches!(&outcome, Err(Fault::Refused(_))), "{who}: {outcome:?}");
+        fixture.holds(who, &grant, "ab");
+        fixture.set(&grant, 'a');
+        fixture.remove(&grant, 'a');
+        fixture.set(&grant, 'c');
+        fixture.holds(who, &grant, "bc");
+    });
+}
+
 #[test]
 fn a_service_that_wants_us_to_wait_is_busy() {
     during(Trouble::TooMany, |outcome, _| assert!(matches!(outcome, Err(Fault::Busy(..))), "{outcome:?}"));
@@ -295,6 +376,15 @@ fn a_change_whose_answer_is_lost_is_unknown() {
     });
 }
 
+/// The fixtures that know of the trouble.
+fn knowing(trouble: Trouble, rule: impl Fn(&str, Fixture)) {
+    each(|who, fixture| {
+        if fixture.troubles.contains(&trouble) {
+            rule(who, fixture);
+        }
+    });
+}
+
 /// Sets a value, and removes one, while the trouble lasts; judges each outcome, given whether the
 /// service changed something; and shows that afterwards the same goes well.
 fn during(trouble: Trouble, judge: impl Fn(Result<Receipt, Fault>, bool)) {
@@ -304,10 +394,7 @@ fn during(trouble: Trouble, judge: impl Fn(Result<Receipt, Fault>, bool)) {
         Trouble::DoneUnanswered => Deadline::after(Duration::from_secs(1)),
         _ => soon(),
     };
-    each(|who, fixture| {
-        if !fixture.troubles.contains(&trouble) {
-            return;
-        }
+    knowing(trouble, |who, fixture| {
         let grant = fixture.grant(fixture.domains[0]);
         fixture.set(&grant, 'a');
         let zone = fixture.zone(&grant).unwrap();

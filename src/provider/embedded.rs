@@ -141,7 +141,7 @@ impl Provider for Embedded {
     }
 
     fn zone(&self, owner: &Name, _deadline: Deadline) -> Result<Zone, Fault> {
-        Ok(Zone { service: ROW.name.to_string(), name: Some(owner.clone()) })
+        Ok(Zone { service: ROW.name.to_string(), name: Some(owner.clone()), key: String::new() })
     }
 
     fn apply(&self, _zone: &Zone, changes: &[Permit], _deadline: Deadline) -> Vec<Result<Receipt, Fault>> {

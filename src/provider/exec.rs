@@ -121,7 +121,7 @@ impl Provider for Exec {
     }
 
     fn zone(&self, _owner: &Name, _deadline: Deadline) -> Result<Zone, Fault> {
-        Ok(Zone { service: self.program.display().to_string(), name: None })
+        Ok(Zone { service: self.program.display().to_string(), name: None, key: String::new() })
     }
 
     fn apply(&self, _zone: &Zone, changes: &[Permit], deadline: Deadline) -> Vec<Result<Receipt, Fault>> {

@@ -20,6 +20,8 @@ pub mod embedded;
 pub mod exec;
 pub mod list;
 pub mod openprovider;
+pub mod powerdns;
+pub mod rest;
 pub mod rfc2136;
 
 /// One DNS account at a service.
@@ -65,6 +67,9 @@ pub struct Zone {
     pub service: String,
     /// None: the provider knows no zones, and all its changes are serialised.
     pub name: Option<Name>,
+    /// What the service itself calls it, or what else of it the provider has to know; empty where
+    /// its name is enough.
+    pub key: String,
 }
 
 /// What the service gave for a change, to ask for its status; empty where it has none.
@@ -103,7 +108,7 @@ pub struct Surroundings {
 }
 
 /// All providers.
-pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, rfc2136::ROW, exec::ROW];
+pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, powerdns::ROW, rfc2136::ROW, exec::ROW];
 
 /// The row of a name as it is written in DNSAPI_MODULE.
 pub fn find(name: &str) -> Option<&'static Row> {

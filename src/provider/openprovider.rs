@@ -7,24 +7,24 @@
 
 mod api;
 
-use serde_json::{Value, json};
+use serde_json::{Value as Json, json};
 
-use self::api::{Api, PAUSES, Problem, Session};
-use super::{Provider, Receipt, Row, Surroundings, Zone};
-use crate::challenge::{Action, Name, Value as Token};
+use self::api::{Login, PROFILE};
+use super::rest::judge::Problem;
+use super::rest::session::Session;
+use super::rest::text::unquoted;
+use super::rest::{self, Api, Place, Service};
+use super::{Provider, Receipt, Row, Surroundings};
+use crate::challenge::{Action, Name, Value};
 use crate::config::{Config, Mistakes, Setting};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
-use crate::gate::scope::Permit;
-use crate::http::{self, BaseUrl, Trust, base_url};
+use crate::http;
 
 const BASE: &str = "https://api.openprovider.eu/v1beta";
 
 /// Seconds; the service takes nothing below 600.
 const TTL: u32 = 900;
-
-/// A zone search begins at this many labels: each costs a call, and no zone lies as deep.
-const DEEPEST: usize = 10;
 
 /// Records a page: the most that the service gives.
 const PAGE: usize = 500;
@@ -34,10 +34,9 @@ const PAGES: usize = 20;
 
 /// Codes of the DNS part of the API.
 mod code {
-    pub const ZONE_UNKNOWN: [i64; 2] = [800, 872];
-    pub const TTL_TOO_SMALL: i64 = 815;
-    pub const DUPLICATE: i64 = 817;
-    pub const BAD_TXT: i64 = 827;
+    pub const TTL_TOO_SMALL: &str = "815";
+    pub const DUPLICATE: &str = "817";
+    pub const BAD_TXT: &str = "827";
 }
 
 pub const ROW: Row = Row {
@@ -60,105 +59,78 @@ fn build(config: &Config, mistakes: &mut Mistakes, _: &Surroundings) -> Option<B
     let username = config.parse("DNSAPI_USERNAME", |text| Ok(text.to_string()));
     let username = mistakes.note(config.required("DNSAPI_USERNAME", username));
     let password = mistakes.note(config.required("DNSAPI_PASSWORD", config.secret("DNSAPI_PASSWORD")));
-    // Not through Config::parse, which would show a password that stands in the address.
-    let base = base_url(config.text("DNSAPI_URL").unwrap_or(BASE));
-    let base = mistakes.note(base.map_err(|remedy| config.mistake("DNSAPI_URL", "has a wrong value", remedy)))?;
-    let agent = http::agent(&Trust::System, http::proxy(config, mistakes, &base));
-    let (username, password) = (username?, password?);
-    Some(Box::new(OpenProvider(Api { agent, base, username, password, pauses: PAUSES, session: Session::default() })))
+    let base = rest::base(config, mistakes, Some(BASE));
+    let login = Login { username: username?, password: password?, session: Session::default() };
+    Some(Box::new(OpenProvider(Api::new(config, mistakes, &PROFILE, base?, login))))
 }
 
 struct OpenProvider(Api);
 
-impl Provider for OpenProvider {
-    fn zone(&self, owner: &Name, deadline: Deadline) -> Result<Zone, Fault> {
-        let labels = |name: &Name| name.as_str().split('.').count();
-        // A top-level domain is nobody's zone here.
-        for name in owner.upwards().filter(|name| (2..=DEEPEST).contains(&labels(name))) {
-            match self.0.get(&format!("/dns/zones/{name}"), deadline) {
-                Ok(zone) if zone["is_deleted"] != true && is_named(&zone, &name) => {
-                    return Ok(Zone { service: self.base().as_str().to_string(), name: Some(name) });
-                }
-                Ok(_) => {}
-                Err(Problem::Code(code, _)) if code::ZONE_UNKNOWN.contains(&code) => {}
-                Err(problem) => return Err(refused(problem)),
-            }
-        }
-        Err(Fault::NoZone(format!("the account at OpenProvider holds no zone for {owner}; add the zone to it")))
+impl Service for OpenProvider {
+    fn api(&self) -> &Api {
+        &self.0
     }
 
-    fn apply(&self, zone: &Zone, changes: &[Permit], deadline: Deadline) -> Vec<Result<Receipt, Fault>> {
-        let one = |permit: &Permit| {
-            let zone = zone.name.as_ref().ok_or_else(|| Fault::NoZone("OpenProvider changes zones only".into()))?;
-            let wrong_zone = || Fault::NoZone(format!("{} does not lie in the zone {zone}", permit.owner()));
-            let place = Place {
-                zone,
-                owner: permit.owner(),
-                relative: permit.owner().relative_to(zone).ok_or_else(wrong_zone)?,
-            };
-            match permit.action() {
-                Action::Setup => self.add(&place, permit.value(), deadline),
-                Action::Teardown => self.remove(&place, permit.value(), deadline),
-            }
+    fn find_zone(&self, name: &Name, deadline: Deadline) -> Result<Option<String>, Problem> {
+        let zone = &self.0.get(format!("/dns/zones/{name}"), deadline)?["data"];
+        Ok((zone["is_deleted"] != true && is_named(zone, name)).then(String::new))
+    }
+
+    fn change(&self, place: &Place, action: Action, value: &Value, deadline: Deadline) -> Result<Receipt, Problem> {
+        let outcome = match action {
+            Action::Setup => self.add(place, value, deadline),
+            Action::Teardown => self.remove(place, value, deadline),
         };
-        changes.iter().map(|permit| one(permit).map_err(refused).map(|()| Receipt::default())).collect()
+        outcome.map_err(advised).map(|()| Receipt::default())
     }
-}
-
-/// Where a record is: the API wants the name relative to the zone and gives it in full.
-struct Place<'a> {
-    zone: &'a Name,
-    owner: &'a Name,
-    relative: &'a str,
 }
 
 impl OpenProvider {
-    fn base(&self) -> &BaseUrl {
-        &self.0.base
-    }
-
-    fn add(&self, place: &Place, value: &Token, deadline: Deadline) -> Result<(), Problem> {
+    fn add(&self, place: &Place, value: &Value, deadline: Deadline) -> Result<(), Problem> {
         let record = json!({"name": place.relative, "type": "TXT", "ttl": TTL, "value": value.as_str()});
-        match self.change(place.zone, json!({"add": [record]}), deadline) {
-            Err(Problem::Code(code::DUPLICATE, _)) => Ok(()),
+        match self.put(place.zone, json!({"add": [record]}), deadline) {
+            Err(Problem::No(no)) if no.code == code::DUPLICATE => Ok(()),
             outcome => outcome,
         }
     }
 
     /// Removes the value as often as it is there; nothing else at the name.
-    fn remove(&self, place: &Place, value: &Token, deadline: Deadline) -> Result<(), Problem> {
+    fn remove(&self, place: &Place, value: &Value, deadline: Deadline) -> Result<(), Problem> {
         let found = self.find(place, value, deadline)?;
         if found.is_empty() {
             return Ok(());
         }
-        self.change(place.zone, json!({"remove": found}), deadline)
+        self.put(place.zone, json!({"remove": found}), deadline)
     }
 
-    fn change(&self, zone: &Name, records: Value, deadline: Deadline) -> Result<(), Problem> {
+    fn put(&self, zone: &Name, records: Json, deadline: Deadline) -> Result<(), Problem> {
         let body = json!({"name": zone.as_str(), "records": records});
-        let data = self.0.put(&format!("/dns/zones/{zone}"), &body, deadline)?;
-        match data["success"].as_bool() {
+        let envelope = self.0.change("PUT", format!("/dns/zones/{zone}"), Some(&body), deadline)?;
+        match envelope["data"]["success"].as_bool() {
             Some(true) => Ok(()),
             Some(false) => {
                 Err(Fault::Refused(format!("OpenProvider did not change the zone {zone}, nor say why")).into())
             }
-            None => Err(self.0.no_answer("no word of success", true).into()),
+            None => Err(self.0.strange("no word of success", true)),
         }
     }
 
     /// The records that hold the value, as they have to be sent back: as they are, with a relative name.
-    fn find(&self, place: &Place, value: &Token, deadline: Deadline) -> Result<Vec<Value>, Problem> {
+    fn find(&self, place: &Place, value: &Value, deadline: Deadline) -> Result<Vec<Json>, Problem> {
         let mut found = Vec::new();
         let mut offset = 0;
         for _ in 0..PAGES {
             // The wildcard makes it fit both the relative name and the full one.
             let query = format!("record_name_pattern={}*&type=TXT&limit={PAGE}&offset={offset}", place.relative);
-            let data = self.0.get(&format!("/dns/zones/{}/records?{query}", place.zone), deadline)?;
+            let envelope = self.0.get(format!("/dns/zones/{}/records?{query}", place.zone), deadline)?;
+            let data = &envelope["data"];
             let (Some(page), Some(total)) = (data["results"].as_array(), data["total"].as_u64()) else {
-                return Err(self.0.no_answer("a list without results", false).into());
+                return Err(self.0.strange("a list without results", false));
             };
             let ours = page.iter().filter(|record| {
-                record["type"] == "TXT" && is_named(record, place.owner) && unquoted(&record["value"]) == value.as_str()
+                record["type"] == "TXT"
+                    && is_named(record, place.owner)
+                    && record["value"].as_str().map(unquoted).as_deref() == Some(value.as_str())
             });
             found.extend(ours.map(|record| sent_back(record, place.relative)));
             offset += page.len();
@@ -171,18 +143,12 @@ impl OpenProvider {
     }
 }
 
-fn is_named(object: &Value, name: &Name) -> bool {
+fn is_named(object: &Json, name: &Name) -> bool {
     object["name"].as_str().and_then(|text| Name::owner(text).ok()).as_ref() == Some(name)
 }
 
-/// TXT values are stored in quotes.
-fn unquoted(value: &Value) -> &str {
-    let text = value.as_str().unwrap_or_default();
-    text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
-}
-
 /// A record as it was found, without the dates, which a change does not know.
-fn sent_back(record: &Value, relative: &str) -> Value {
+fn sent_back(record: &Json, relative: &str) -> Json {
     let mut sent = json!({"name": relative});
     for field in ["type", "ttl", "prio", "value"] {
         if let Some(found) = record.get(field) {
@@ -192,21 +158,18 @@ fn sent_back(record: &Value, relative: &str) -> Value {
     sent
 }
 
-/// What a problem means to the one who asked, and what to do about it.
-fn refused(problem: Problem) -> Fault {
+/// What to do about the service's own codes.
+fn advised(problem: Problem) -> Problem {
     match problem {
-        Problem::Fault(fault) => fault,
-        Problem::SessionOver => Fault::Auth("OpenProvider ended the session".into()),
-        Problem::Code(code, desc) if code::ZONE_UNKNOWN.contains(&code) => {
-            Fault::NoZone(format!("OpenProvider does not know the zone (code {code}: {desc}); was it removed?"))
+        Problem::No(no) if no.code == code::TTL_TOO_SMALL => Fault::Refused(format!(
+            "OpenProvider takes no TTL of {TTL} seconds in this zone ({no}); lower the zone's minimum"
+        ))
+        .into(),
+        Problem::No(no) if no.code == code::BAD_TXT => {
+            Fault::Refused(format!("OpenProvider does not take the TXT record ({no}); is there a CNAME at the name?"))
+                .into()
         }
-        Problem::Code(code @ code::TTL_TOO_SMALL, desc) => Fault::Refused(format!(
-            "OpenProvider takes no TTL of {TTL} seconds in this zone (code {code}: {desc}); lower the zone's minimum"
-        )),
-        Problem::Code(code @ code::BAD_TXT, desc) => Fault::Refused(format!(
-            "OpenProvider does not take the TXT record (code {code}: {desc}); is there a CNAME at the name?"
-        )),
-        Problem::Code(code, desc) => Fault::Refused(format!("OpenProvider refused it (code {code}: {desc})")),
+        problem => problem,
     }
 }
 

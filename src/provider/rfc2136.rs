@@ -128,7 +128,7 @@ enum Untold {
 
 impl Provider for Rfc2136 {
     fn zone(&self, owner: &Name, deadline: Deadline) -> Result<Zone, Fault> {
-        let zone = |name| Zone { service: self.server.to_string(), name: Some(name) };
+        let zone = |name| Zone { service: self.server.to_string(), name: Some(name), key: String::new() };
         // Upwards, because a CNAME by wildcard in answer to the full name shows no SOA of ours.
         for name in owner.upwards() {
             let answer = self.with_server(deadline, |client| client.ask(&name, Rtype::SOA, false, deadline));

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::openprovider::{self, Misbehaviour, OpenProvider, USERNAME};
+use crate::support::openprovider::{self, OpenProvider, USERNAME};
+use crate::support::simulator::Misbehaviour;
 use crate::support::{Gateway, PATIENCE, Reply, Scratch, VALUE, body};
 
 const PASSWORD: &str = "hunter2-of-the-account";
@@ -222,9 +223,14 @@ fn a_service_with_a_wrong_certificate_is_503_and_is_told_nothing() {
 fn after_any_misbehaviour_nothing_is_left_half_done() {
     use Misbehaviour::*;
     thread::scope(|scope| {
-        for (misbehaviour, status) in
-            [(TooMany, 503), (Broken, 503), (Html, 503), (Garbage, 503), (Redirect, 502), (DoneUnanswered, 504)]
-        {
+        for (misbehaviour, status) in [
+            (Status(429), 503),
+            (Status(500), 503),
+            (Html, 503),
+            (Garbage, 503),
+            (Redirect, 502),
+            (DoneUnanswered, 504),
+        ] {
             scope.spawn(move || {
                 let (service, gateway) = simulated("");
                 service.misbehave(Some(misbehaviour));

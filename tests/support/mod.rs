@@ -6,6 +6,8 @@ pub mod figures;
 pub mod openprovider;
 #[path = "../../src/scratch.rs"]
 mod scratch;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod simulator;
 pub mod tls;
 
 use std::collections::HashMap;

@@ -28,7 +28,7 @@ struct Login {
 
 impl Provider for Login {
     fn zone(&self, _: &Name, _: Deadline) -> Result<Zone, Fault> {
-        Ok(Zone { service: "one".to_string(), name: Some(Name::owner("example.com").unwrap()) })
+        Ok(Zone { service: "one".to_string(), name: Some(Name::owner("example.com").unwrap()), key: String::new() })
     }
 
     fn apply(&self, _: &Zone, changes: &[Permit], _: Deadline) -> Vec<Result<Receipt, Fault>> {

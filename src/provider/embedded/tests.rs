@@ -27,7 +27,17 @@ pub(in crate::provider) fn fixture() -> Fixture {
         ("www.example.com", Some("_acme-challenge.www.example.com")),
     ];
     let domains = &["example.com", "www.example.com", "a.b.c.example.com"];
-    Fixture { provider, ledger, stand: Box::new(resolver), domains, zones, foreign: 0, troubles: &[] }
+    Fixture {
+        provider,
+        ledger,
+        stand: Box::new(resolver),
+        domains,
+        zones,
+        foreign: 0,
+        troubles: &[],
+        settings: &[],
+        recorded: "",
+    }
 }
 
 /// The provider, its ledger, through which a change has to go to be seen, and a resolver.

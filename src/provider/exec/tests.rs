@@ -260,6 +260,8 @@ pub(in crate::provider) fn fixture() -> Fixture {
         zones: &[],
         foreign: 300,
         troubles: &[Trouble::Silence, Trouble::DoneUnanswered],
+        settings: &[],
+        recorded: "",
     }
 }
 

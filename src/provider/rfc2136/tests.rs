@@ -57,6 +57,8 @@ pub(in crate::provider) fn fixture() -> Fixture {
         foreign: 300,
         // Its troubles are shown below, where the stand-in's own faults are.
         troubles: &[],
+        settings: &[],
+        recorded: "",
     }
 }
 
@@ -84,7 +86,7 @@ fn value(letter: &str) -> Value {
 }
 
 fn apply(provider: &dyn Provider, permit: Permit, deadline: Deadline) -> Result<Receipt, Fault> {
-    let zone = Zone { service: String::new(), name: Some(domain()) };
+    let zone = Zone { service: String::new(), name: Some(domain()), key: String::new() };
     let mut results = provider.apply(&zone, &[permit], deadline);
     assert_eq!(results.len(), 1);
     results.remove(0)
@@ -102,7 +104,7 @@ fn faults(fault: primary::Fault) -> (Result<Zone, Fault>, Result<Receipt, Fault>
 fn the_zone_is_found_by_its_soa() {
     let primary = primary(primary::Fault::None);
     let zone = provider(&primary).zone(grant("a.b.example.com").owner(), deadline()).unwrap();
-    assert_eq!(zone, Zone { service: primary.address.to_string(), name: Some(domain()) });
+    assert_eq!(zone, Zone { service: primary.address.to_string(), name: Some(domain()), key: String::new() });
     let elsewhere = Name::owner("_acme-challenge.example.org").unwrap();
     let fault = provider(&primary).zone(&elsewhere, deadline()).unwrap_err();
     assert!(
@@ -128,7 +130,7 @@ fn a_cname_in_the_way_is_refused_and_not_ignored() {
 #[test]
 fn a_zone_that_the_server_is_not_primary_of_is_said_to_be_so() {
     let primary = primary(primary::Fault::None);
-    let zone = Zone { service: String::new(), name: Some(Name::host("com").unwrap()) };
+    let zone = Zone { service: String::new(), name: Some(Name::host("com").unwrap()), key: String::new() };
     let results = provider(&primary).apply(&zone, &[grant("example.com").setup(value("a"))], deadline());
     assert!(matches!(&results[0], Err(Fault::NoZone(text)) if text.contains("primary")), "{results:?}");
 }
