@@ -25,6 +25,7 @@ pub mod mistake;
 mod nearest;
 pub mod passwd;
 pub mod program;
+pub mod propagation;
 pub mod provider;
 #[cfg(test)]
 mod random;

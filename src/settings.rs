@@ -3,7 +3,7 @@
 
 use crate::config::{self, Setting};
 use crate::provider::PROVIDERS;
-use crate::{account, gateway, hook, serve, state, users};
+use crate::{account, gateway, hook, http, propagation, serve, state, users};
 
 /// The setting of the log, which belongs to no part.
 const LOG: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, debug or trace; to stdout")];
@@ -11,9 +11,11 @@ const LOG: &[Setting] = &[Setting::new("LOG_LEVEL", "info", "error, warn, info, 
 /// The gateway's, those of all providers included.
 pub fn serve() -> Vec<Setting> {
     let own = serve::SETTINGS.concat();
-    let mut all = [config::SETTINGS, LOG, &own, users::SETTINGS, state::SETTINGS, account::SETTINGS].concat();
-    // Providers share names with each other (proxies), and each row says what it needs.
-    let needed = PROVIDERS.iter().flat_map(|row| row.settings());
+    let mut all =
+        [config::SETTINGS, LOG, &own, users::SETTINGS, state::SETTINGS, account::SETTINGS, propagation::SETTINGS]
+            .concat();
+    // Providers share names with each other and with DoH (proxies), and each row says what it needs.
+    let needed = PROVIDERS.iter().flat_map(|row| row.settings()).chain(http::SETTINGS);
     for setting in needed {
         if all.iter().all(|one| one.name != setting.name) {
             all.push(*setting);

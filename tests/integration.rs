@@ -42,6 +42,10 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// Whether what was set is visible: the resource, and who is told.
+    mod propagation;
+    /// acme.sh: and python:, by the scripts that are shipped.
+    mod scripts;
     /// Guessing passwords.
     mod throttle;
 }

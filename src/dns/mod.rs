@@ -4,10 +4,14 @@
 //! the servers of others. To the rest of acmegw both speak in [`Name`]s and plain values.
 
 pub mod address;
+pub mod answer;
 pub mod client;
 #[cfg(test)]
 pub mod primary;
+pub mod request;
 pub mod server;
+#[cfg(test)]
+pub mod stand_in;
 mod stream;
 pub mod tsig;
 

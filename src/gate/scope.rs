@@ -143,7 +143,24 @@ impl Scope {
     }
 }
 
+impl Record {
+    /// Where the CA looks, which a CNAME may lead from there to the record.
+    pub fn seen_at(&self) -> Name {
+        seen_at(&self.domain, &self.owner)
+    }
+}
+
+/// What was asked for by the record's own name is looked for there.
+fn seen_at(domain: &Name, owner: &Name) -> Name {
+    if owner == domain { owner.clone() } else { domain.challenge() }
+}
+
 impl Grant {
+    /// Where the CA looks for what is set by this.
+    pub fn seen_at(&self) -> Name {
+        seen_at(&self.domain, &self.owner)
+    }
+
     /// The owner name of the record.
     pub fn owner(&self) -> &Name {
         &self.owner
@@ -152,6 +169,10 @@ impl Grant {
     /// Who asked, as the ledger keeps it.
     pub fn caller(&self) -> &str {
         &self.caller
+    }
+
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     pub fn setup(&self, value: Value) -> Permit {

@@ -120,7 +120,7 @@ pub struct Agent {
 /// What a server said, whatever the status.
 pub struct Answer {
     pub status: u16,
-    /// Not more than 1 MiB.
+    /// Not more than 1 MiB, or what was asked for.
     pub body: Vec<u8>,
     headers: HeaderMap,
 }
@@ -162,14 +162,26 @@ impl Agent {
         body: Option<&str>,
         deadline: Deadline,
     ) -> Result<Answer, Unanswered> {
+        self.send_octets(request, body.map(str::as_bytes), BODY_LIMIT, deadline)
+    }
+
+    /// The same with a body that is no text, and an answer of at most `limit` bytes.
+    pub fn send_octets(
+        &self,
+        request: request::Builder,
+        body: Option<&[u8]>,
+        limit: u64,
+        deadline: Deadline,
+    ) -> Result<Answer, Unanswered> {
         let server = request.uri_ref().and_then(Uri::authority).map(ToString::to_string).unwrap_or_default();
-        self.exchange(request, body, deadline).map_err(|error| self.sorted(&server, error))
+        self.exchange(request, body, limit, deadline).map_err(|error| self.sorted(&server, error))
     }
 
     fn exchange(
         &self,
         request: request::Builder,
-        body: Option<&str>,
+        body: Option<&[u8]>,
+        limit: u64,
         deadline: Deadline,
     ) -> Result<Answer, ureq::Error> {
         let left = deadline.left().ok_or(ureq::Error::Timeout(ureq::Timeout::Resolve))?;
@@ -179,7 +191,7 @@ impl Agent {
             None => agent.run(agent.configure_request(request.body(())?).timeout_global(Some(left)).build()),
         }?;
         let (head, body) = response.into_parts();
-        let body = body.into_with_config().limit(BODY_LIMIT).read_to_vec()?;
+        let body = body.into_with_config().limit(limit).read_to_vec()?;
         Ok(Answer { status: head.status.as_u16(), body, headers: head.headers })
     }
 
@@ -212,6 +224,11 @@ fn never_connected(kind: io::ErrorKind) -> bool {
 }
 
 impl Answer {
+    #[cfg(test)]
+    pub(crate) fn for_tests(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+        Answer { status, body: body.into(), headers: HeaderMap::new() }
+    }
+
     /// How long the server wants us to wait, where it says so in seconds (RFC 9110 section 10.2.3).
     pub fn retry_after(&self) -> Option<Duration> {
         self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)

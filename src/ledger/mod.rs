@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::challenge::{Action, Name, Value};
 use crate::fault::Fault;
-use crate::gate::scope::{Permit, Record};
+use crate::gate::scope::{Grant, Permit, Record};
 use crate::sys::Refusal;
 use disk::{Disk, Kept};
 
@@ -47,6 +47,21 @@ enum State {
     Living { since: Instant },
     /// To be removed: a removal failed `tries` times.
     Due { tries: u32, next: Instant },
+}
+
+/// A record that is made, as far as is known, and still wanted. Only the ledger makes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Living(Record);
+
+impl Living {
+    pub fn record(&self) -> &Record {
+        &self.0
+    }
+
+    /// Where the CA looks for it.
+    pub fn seen_at(&self) -> Name {
+        self.0.seen_at()
+    }
 }
 
 /// A change that is written down and not yet settled.
@@ -158,6 +173,21 @@ impl Ledger {
             Action::Setup => permit.record().life.is_some(),
             Action::Teardown => self.lines().get(&key(permit)).is_some_and(|line| line.record.life.is_some()),
         }
+    }
+
+    /// One of them.
+    pub fn find(&self, grant: &Grant, value: &Value) -> Option<Living> {
+        let lines = self.lines();
+        let line = lines.get(&(grant.owner().clone(), value.clone()))?;
+        let is_his = line.record.caller == grant.caller() && matches!(line.state, State::Living { .. });
+        is_his.then(|| Living(line.record.clone()))
+    }
+
+    /// Is it living still?
+    pub fn has(&self, Living(record): &Living) -> bool {
+        let lines = self.lines();
+        let line = lines.get(&(record.owner.clone(), record.value.clone()));
+        line.is_some_and(|line| line.record == *record && matches!(line.state, State::Living { .. }))
     }
 
     /// How many records `caller` has, at all names.

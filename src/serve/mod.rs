@@ -14,6 +14,7 @@ mod request;
 mod seats;
 mod timed;
 mod tls;
+mod visible;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -36,6 +37,7 @@ use crate::gate::peer::{self, Proxies};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
+use crate::propagation::{Checks, Propagation};
 use crate::state;
 use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
@@ -83,6 +85,7 @@ struct Plan {
     access: Access,
     aliases: Aliases,
     accounts: Accounts,
+    propagation: Propagation,
     ledger: Arc<Ledger>,
     /// Where the ledger is kept; None: in memory only.
     state: Option<PathBuf>,
@@ -114,6 +117,7 @@ impl Plan {
         let access = Access::read(config, mistakes);
         let accounts = Accounts::read(config, mistakes, &ledger);
         let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
+        let propagation = Propagation::read(config, mistakes);
         let ttl = mistakes.note(account::challenge_ttl(config));
         let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
@@ -131,6 +135,7 @@ impl Plan {
             access: access?,
             aliases: aliases?,
             accounts: accounts?,
+            propagation: propagation?,
             ledger,
             state: state?,
             ttl: ttl?,
@@ -191,6 +196,8 @@ impl Plan {
         let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
         let scope = Scope::ruled(self.accounts.domains(), self.access).delegating(self.aliases);
         let proxies = Arc::new(self.proxies);
+        let checks = self.propagation.checks(self.ledger.clone(), files);
+        checks.as_ref().map_or(Ok(()), Checks::start).map_err(|error| start_failed("a thread", &error))?;
         let gateway = Gateway {
             proxies: proxies.clone(),
             auth: self.auth,
@@ -198,6 +205,7 @@ impl Plan {
             limits: Limits::default(),
             ledger: self.ledger,
             accounts: self.accounts,
+            checks,
         };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();

@@ -12,6 +12,7 @@ use crate::gate::peer::Proxies;
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
+use crate::propagation::Checks;
 use crate::serve::answer::{Answer, Problem};
 use crate::serve::dialect::{self, Route};
 use crate::serve::engine::Ask;
@@ -24,10 +25,13 @@ pub struct Gateway {
     pub limits: Limits,
     pub ledger: Arc<Ledger>,
     pub accounts: Accounts,
+    /// None: it is not checked whether records are visible.
+    pub checks: Option<Arc<Checks>>,
 }
 
-/// What the log calls a question whether we are there.
+/// What the log calls a question whether we are there, and one whether a record is visible.
 const HEALTH: &str = "health";
+const VISIBLE: &str = "visible";
 
 /// What the log line of a request says, gathered on the way.
 struct Event {
@@ -50,8 +54,8 @@ impl Gateway {
         };
         let level = match answer.status {
             400.. => log::Level::Warn,
-            // A monitor asks every few seconds.
-            _ if event.action == HEALTH => log::Level::Debug,
+            // Monitors ask every few seconds, and hooks more often.
+            _ if event.action == HEALTH || event.action == VISIBLE => log::Level::Debug,
             _ => log::Level::Info,
         };
         let Event { client, user, action, name } = event;
@@ -76,6 +80,11 @@ impl Gateway {
                 event.met(&caller, "may", domain);
                 return self.may(&caller, domain, ask);
             }
+            Route::Visible(domain, value) => {
+                let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+                event.met(&caller, VISIBLE, domain);
+                return self.visible(&caller, domain, value, ask);
+            }
             Route::Dialect(dialect) => dialect,
         };
         let caller = self.auth.admit(&client, ask.value("Authorization"))?;
@@ -86,7 +95,7 @@ impl Gateway {
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
         self.accounts.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
-        Ok((dialect.answer)(&challenge, ask))
+        Ok(self.looked_for(&grant, &challenge, dialect, (dialect.answer)(&challenge, ask)))
     }
 
     /// May this caller touch that domain, and what has it living there? Asks no DNS service.

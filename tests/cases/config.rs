@@ -26,7 +26,7 @@ fn every_fault_is_refused_with_its_line_and_remedy() {
     let folder = Scratch::new();
     for (lines, named) in [
         ("ALLOWED_HOST = 127.0.0.1", "ALLOWED_HOST is not a name that acmegw knows: did you mean ALLOWED_HOSTS?"),
-        ("PROPAGATION = auto", "PROPAGATION is not a name that acmegw knows: remove the line"),
+        ("METRICS_LISTEN = 127.0.0.1:9", "METRICS_LISTEN is not a name that acmegw knows: remove the line"),
         ("password", "not a line of the form NAME = value"),
         ("ALLOWED_HOSTS = 127.0.0.1, 10.0.0.0/33", "ALLOWED_HOSTS has a wrong value, '10.0.0.0/33': write an address"),
         ("ALLOWED_HOSTS = 10.0.0.7/8", "write 10.0.0.0/8 for the network"),

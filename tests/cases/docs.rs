@@ -358,3 +358,11 @@ fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { sources(&path) } else { fs::read_to_string(&path).unwrap() }).collect()
 }
+
+/// The default waits blindly, as it always did; whoever begins anew need not.
+#[test]
+fn each_example_of_the_gateway_has_records_looked_for() {
+    for name in examples(&Scratch::new(), "dotenv.") {
+        assert!(text(&format!("scripts/{name}")).lines().any(|line| line == "PROPAGATION = auto"), "{name}");
+    }
+}

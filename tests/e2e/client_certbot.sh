@@ -16,9 +16,12 @@ issue() {
 	DNS_DELAY=1 sh -eu "$T/certbot.sh" >>"$T/certbot.log" 2>&1 || fail "certbot: status $?"
 	issued=/etc/letsencrypt/live/example.test/cert.pem
 	[ "$(waits)" -eq 1 ] || fail "the hook waited $(waits) times, not once at the last challenge"
-	# Two lineages in one run: what the first one's auth hooks printed is still in
-	# the environment of the second one's.
+	# A second certificate, and both renewed in one run: what the auth hooks of the
+	# first printed is then in the environment of those of the second.
+	sh -eu -c "$(sed 's/certonly/certonly --cert-name second/' "$T/certbot.sh")" >>"$T/certbot.log" 2>&1 ||
+		fail "a second certificate: status $?"
 	certbot renew --force-renewal --no-random-sleep-on-renew >>"$T/certbot.log" 2>&1 || fail "renewal: status $?"
+	[ "$(grep -c 'setup example.test: done' "$T/hook.log")" -eq 8 ] || fail "not every auth hook was one"
 }
 
 on_both issue

@@ -4,6 +4,8 @@
 pub mod figures;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 pub mod openprovider;
+#[allow(dead_code, reason = "other tests use the rest of it")]
+pub mod resolver;
 #[path = "../../src/scratch.rs"]
 mod scratch;
 #[allow(dead_code, reason = "other tests use the rest of it")]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dns::Rcode;
 use crate::dns::primary::{Fault, Primary};
 use crate::dns::server::{Listener, Zones};
 use crate::dns::tsig::ALGORITHMS;

@@ -21,6 +21,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     speaks: |path| action(path).is_some(),
     allow: "POST",
     patience: LEGO.saturating_sub(Duration::from_secs(5)),
+    waits: true,
     read: |ask| Request::read(ask).map(|request| request.challenge),
     door: Scope::record,
     answer,

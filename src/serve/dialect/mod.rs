@@ -9,7 +9,7 @@ mod properties;
 
 use std::time::Duration;
 
-use crate::challenge::{Challenge, Name};
+use crate::challenge::{Challenge, Name, Value};
 use crate::deadline::Deadline;
 use crate::gate::auth::Caller;
 use crate::gate::scope::{Grant, OutOfScope, Scope};
@@ -27,6 +27,9 @@ pub struct Dialect {
     allow: &'static str,
     /// How long its clients wait for an answer.
     patience: Duration,
+    /// Its clients cannot ask whether what they have set is visible: where the gateway checks it,
+    /// they are answered when it is, or shortly before their patience ends.
+    pub waits: bool,
     pub read: fn(&Ask) -> Result<Challenge, Problem>,
     /// What its names are: domains, or the owner names of records.
     pub door: Door,
@@ -49,6 +52,8 @@ pub enum Route<'a> {
     Health,
     /// May the caller touch this domain?
     May(&'a str),
+    /// Is this value visible at this domain?
+    Visible(&'a str, &'a str),
     Dialect(&'static Dialect),
 }
 
@@ -62,8 +67,11 @@ pub fn route(ask: &Ask) -> Result<Route<'_>, Problem> {
     if path == HEALTH {
         return allowed("GET").map(|()| Route::Health);
     }
-    if let Some(domain) = path.strip_prefix(CHALLENGES) {
-        return allowed("GET").map(|()| Route::May(domain));
+    if let Some(rest) = path.strip_prefix(CHALLENGES) {
+        return allowed("GET").map(|()| match rest.split_once('/') {
+            Some((domain, value)) => Route::Visible(domain, value),
+            None => Route::May(rest),
+        });
     }
     let dialect = spoken(path);
     allowed(dialect.allow).map(|()| Route::Dialect(dialect))
@@ -82,6 +90,11 @@ pub fn patience(target: &str) -> Duration {
 /// A domain as a client writes it, with or without `_acme-challenge.` in front.
 pub fn domain(text: &str) -> Result<Name, Problem> {
     Name::domain(text).map_err(|error| Problem::new(400, format!("the domain is {error}")))
+}
+
+/// The path at which a client asks whether the value that it has set is visible.
+pub fn resource(domain: &Name, value: &Value) -> String {
+    format!("{CHALLENGES}{domain}/{value}")
 }
 
 fn spoken(path: &str) -> &'static Dialect {

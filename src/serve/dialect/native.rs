@@ -15,6 +15,7 @@ pub(super) const DIALECT: Dialect = Dialect {
     speaks: |_| true,
     allow: "POST, PUT, DELETE",
     patience: Duration::from_secs(120),
+    waits: false,
     read,
     door: Scope::challenge,
     answer,
