@@ -14,10 +14,15 @@ use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
+pub mod cloudflare;
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod desec;
+pub mod digitalocean;
 pub mod embedded;
 pub mod exec;
+pub mod gandi;
+pub mod hetzner;
 pub mod list;
 pub mod openprovider;
 pub mod powerdns;
@@ -113,7 +118,18 @@ pub struct Surroundings {
 }
 
 /// All providers.
-pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, powerdns::ROW, rfc2136::ROW, exec::ROW];
+pub const PROVIDERS: &[Row] = &[
+    embedded::ROW,
+    cloudflare::ROW,
+    desec::ROW,
+    digitalocean::ROW,
+    gandi::ROW,
+    hetzner::ROW,
+    openprovider::ROW,
+    powerdns::ROW,
+    rfc2136::ROW,
+    exec::ROW,
+];
 
 /// The row of a name as it is written in DNSAPI_MODULE.
 pub fn find(name: &str) -> Option<&'static Row> {
