@@ -2,6 +2,7 @@
 //! by side.
 
 use std::fmt;
+use std::time::SystemTime;
 
 /// Now, in UTC: RFC 3339 with milliseconds, `2026-11-23T10:11:12.345Z`.
 pub fn now() -> impl fmt::Display {
@@ -16,6 +17,13 @@ pub fn compact() -> String {
 /// Now, in seconds since 1970.
 pub fn unix() -> i64 {
     jiff::Timestamp::now().as_second()
+}
+
+/// A day, in UTC: `2026-11-23`.
+pub fn day(time: SystemTime) -> impl fmt::Display {
+    // What no calendar holds is from no clock of ours.
+    let stamp = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    stamp.to_string().chars().take(10).collect::<String>()
 }
 
 struct Stamp(jiff::Timestamp);

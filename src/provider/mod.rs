@@ -32,6 +32,8 @@ pub mod powerdns;
 pub mod rest;
 pub mod rfc2136;
 pub mod route53;
+#[cfg(test)]
+mod rows;
 
 /// One DNS account at a service.
 ///
@@ -75,7 +77,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// A zone at a service; what is changed in it one after another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     /// The service's address: two accounts of one service may edit one zone.
     pub service: String,
