@@ -31,6 +31,15 @@ pub fn folder(config: &Config) -> Result<Option<PathBuf>, Mistake> {
     }
 }
 
+/// Where a running gateway of this configuration may keep its state: for others than the gateway, who
+/// may not use the folder themselves.
+pub fn places(config: &Config) -> Vec<PathBuf> {
+    match config.path("STATE_DIR") {
+        Some(folder) => vec![folder],
+        None => PLACES.iter().map(PathBuf::from).collect(),
+    }
+}
+
 /// A usual place that is there but cannot be used is named: somebody made it for us.
 fn is_usable(place: &Path) -> bool {
     match check(place) {

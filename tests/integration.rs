@@ -42,6 +42,8 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// `acmegw probe` against the gateway.
+    mod probe;
     /// Whether what was set is visible: the resource, and who is told.
     mod propagation;
     /// Guessing passwords.

@@ -23,6 +23,7 @@ use crate::mistake::Mistake;
 use crate::provider::{Provider, Receipt, Row, Zone};
 use zone_lock::ZoneLocks;
 
+pub use read::written_domains;
 pub use set::Accounts;
 
 pub const SETTINGS: &[Setting] = &[

@@ -17,6 +17,17 @@ fn list() -> &'static Setting {
     SETTINGS.iter().find(|setting| setting.lists == Some(Lists::Accounts)).expect("one of them is the list")
 }
 
+/// The domains of all accounts, for who needs no provider.
+pub fn written_domains(config: &Config, mistakes: &mut Mistakes) -> Option<Vec<Name>> {
+    let further = mistakes.note(config.accounts(list().name))?;
+    let mut all = Vec::new();
+    if further.is_empty() || config.has_unnamed_account() {
+        all.push(mistakes.note(domains(config)));
+    }
+    all.extend(further.iter().map(|name| mistakes.note(domains(&config.of_account(name)))));
+    Some(all.into_iter().collect::<Option<Vec<_>>>()?.concat())
+}
+
 impl Accounts {
     /// Reads all accounts. The one without a name may be absent where there are others.
     pub fn read(config: &Config, mistakes: &mut Mistakes, ledger: &Arc<Ledger>) -> Option<Accounts> {
