@@ -344,6 +344,25 @@ mod tests {
         assert_eq!(auth.users().unwrap().derivations(), 5);
     }
 
+    /// It was let past the throttle before, when there was nothing to wait for yet.
+    #[test]
+    fn a_guess_that_waited_for_its_turn_while_others_failed_is_not_derived() {
+        let folder = Scratch::new();
+        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
+        let wrong = basic("alice", "wrong");
+        let at_work = auth.derivations.occupy();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| costs(&auth, HERE, Some(&wrong)));
+            while auth.derivations.waiting() == 0 {
+                std::thread::yield_now();
+            }
+            let household = household(HERE.parse().unwrap());
+            (0..5).for_each(|_| auth.throttle.charge(household, "alice", Instant::now()).unwrap());
+            drop(at_work);
+            assert!(matches!(waiting.join().unwrap(), (Err(Denied::TooManyFailures { .. }), 0)));
+        });
+    }
+
     /// Else the same web server would be now its user and now its address.
     #[test]
     fn an_allowed_host_that_has_to_wait_is_not_taken_for_its_address() {

@@ -19,6 +19,10 @@ use crate::gate::scope::{Grant, Permit, Record};
 use crate::sys::Refusal;
 use disk::{Disk, Kept};
 
+/// Records of one caller up to which the failed removal of a value that nobody has set here is kept in mind
+/// too. It may be there from before; a caller that makes values up must not fill the disk while
+/// the DNS service is away.
+const UNKNOWN_REMOVALS: usize = 100;
 /// The first and the longest pause before a failed removal is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
@@ -140,6 +144,10 @@ impl Ledger {
     fn removal_failed(&self, _changing: &MutexGuard<()>, record: Record) {
         let key = (record.owner.clone(), record.value.clone());
         let before = self.lines().get(&key).cloned();
+        if before.is_none() && self.count(&record.caller) >= UNKNOWN_REMOVALS {
+            log::warn!("{}: not to be removed later, {} has too many records already", record.owner, record.caller);
+            return;
+        }
         let state = State::removal_failed(before.as_ref(), Instant::now());
         // Whoever failed to remove it, it stays that of the one who set it.
         let line = Line { record: before.map_or(record, |line| line.record), state };

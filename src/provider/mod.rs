@@ -14,10 +14,15 @@ use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
+pub mod cloudflare;
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod desec;
+pub mod digitalocean;
 pub mod embedded;
 pub mod exec;
+pub mod gandi;
+pub mod hetzner;
 pub mod list;
 pub mod openprovider;
 pub mod powerdns;
@@ -46,6 +51,11 @@ pub trait Provider: Send + Sync {
     /// Starts what serves by itself. Called once, after [`Provider::bind`], before the first request.
     fn start(&self) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// What is legal but unwise about how it is configured; said at the start and by `-n`.
+    fn warnings(&self) -> &[String] {
+        &[]
     }
 
     /// The zone that holds `owner`: the longest match; a child zone beats its parent.
@@ -108,11 +118,28 @@ pub struct Surroundings {
 }
 
 /// All providers.
-pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, powerdns::ROW, rfc2136::ROW, exec::ROW];
+pub const PROVIDERS: &[Row] = &[
+    embedded::ROW,
+    cloudflare::ROW,
+    desec::ROW,
+    digitalocean::ROW,
+    gandi::ROW,
+    hetzner::ROW,
+    openprovider::ROW,
+    powerdns::ROW,
+    rfc2136::ROW,
+    exec::ROW,
+];
 
 /// The row of a name as it is written in DNSAPI_MODULE.
 pub fn find(name: &str) -> Option<&'static Row> {
     let wanted =
         |row: &&Row| row.name.eq_ignore_ascii_case(name) || row.predecessor.is_some_and(|(module, _)| module == name);
-    PROVIDERS.iter().find(wanted)
+    PROVIDERS.iter().find(wanted).or_else(|| exec::is_script(name).then_some(&exec::ROW))
+}
+
+/// The row of a name that stands beside a DNSAPI_CLASS which is no provider's of the predecessor: a
+/// class of the administrator's own.
+pub fn find_class(name: &str) -> Option<&'static Row> {
+    exec::is_class(name).then_some(&exec::ROW)
 }
