@@ -39,6 +39,11 @@ pub fn probe() -> Vec<Setting> {
     [config::SETTINGS, gateway::SETTINGS].concat()
 }
 
+/// Those that acmedns looks at, beside the accounts' of the gateway.
+pub fn acmedns() -> Vec<Setting> {
+    [config::SETTINGS, state::SETTINGS].concat()
+}
+
 /// The union, each name once.
 pub fn all() -> Vec<Setting> {
     let mut all = serve();

@@ -228,3 +228,23 @@ fn a_value_that_another_failed_to_remove_stays_that_of_the_one_who_set_it() {
     ledger.untried(&grant("bob").teardown(value("a")));
     assert_eq!(ledger.values(alice.owner(), "alice"), [value("a")]);
 }
+
+#[test]
+fn the_newest_stay_and_what_was_set_again_is_new() {
+    let (ledger, alice, bob) = (Ledger::default(), grant("alice"), grant("bob"));
+    for letter in ["a", "b", "c"] {
+        change(&ledger, &alice.setup(value(letter)), Ok(()));
+    }
+    change(&ledger, &bob.setup(value("d")), Ok(()));
+    change(&ledger, &alice.setup(value("a")), Ok(()));
+    let due = || ledger.ripe(TTL).into_iter().map(|record| record.value).collect::<Vec<_>>();
+    ledger.roll("alice", 3);
+    assert_eq!(due(), []);
+    ledger.roll("alice", 2);
+    assert_eq!(due(), [value("b")]);
+    ledger.roll("alice", 1);
+    assert_eq!(due(), [value("b"), value("c")], "what is due already does not count");
+    change(&ledger, &alice.setup(value("b")), Ok(()));
+    ledger.roll("alice", 2);
+    assert_eq!(due(), [value("c")]);
+}

@@ -1,7 +1,7 @@
 //! Beside the gateway, where only its own configuration is known: it is asked at LISTEN from this
 //! machine, and known by the certificate that it serves with.
 
-use crate::account;
+use crate::account::Overview;
 use crate::challenge::Name;
 use crate::config::{Config, Mistakes};
 use crate::gateway::{self, Address};
@@ -13,7 +13,7 @@ use crate::state;
 
 /// The address of the running gateway, and the domains that it has.
 pub fn read(config: &Config, mistakes: &mut Mistakes) -> Option<(Address, Vec<Name>)> {
-    let domains = account::written_domains(config, mistakes);
+    let domains = Overview::read(config, mistakes).map(|overview| overview.domains);
     let tls = mistakes.note(config.required("SSL", config.switch("SSL")));
     let listen = mistakes.note(Listen::read(config));
     let trust = match tls? {
@@ -35,7 +35,7 @@ pub fn read(config: &Config, mistakes: &mut Mistakes) -> Option<(Address, Vec<Na
 fn pinned(config: &Config) -> Result<Trust, Mistake> {
     let named = config.path("SSL_CERT");
     let usual = || {
-        let folders = config.folder().map(Into::into).into_iter().chain(state::places(config));
+        let folders = config.folder().map(Into::into).into_iter().chain(state::of_gateway(config).ok());
         folders.map(|folder| names_in(&folder).0).find(|certificate| certificate.exists())
     };
     let Some(certificate) = named.or_else(usual) else {
