@@ -23,9 +23,8 @@ PATH=$T/bin:$T:$PATH
 # What the blocks of other clients have, and these have not.
 gw_password='' gw_pin=''
 
-page() { # BLOCK: as it stands, for $domain, with the account's credentials and Pebble's DNS
+account_block() { # NAME: a block for $domain, with the account's credentials
 	block "$1" >"$T/page"
-	case $1 in acme.sh*) sed -i 's/--dns\.resolvers [^ ]* //' "$T/page" ;; esac
 	sed -e "s/example\\.test/$domain/g" \
 		-e "s/eabcdb41-d89f-4580-826f-3e62e9755ef2/$(field "$T/account.json" "$domain" username)/" \
 		-e "s/pbAXVjlIOE01xbut7YnAbkhMQIkcwoHO0ek2j4Q0/$(field "$T/account.json" "$domain" password)/" \
@@ -39,15 +38,17 @@ clients() { # GATEWAY STORAGE DOMAIN
 	mkdir -p "$T/$1.client/.acme.sh"
 	cd "$T/$1.client"
 	if [ -n "${LEGO-}" ]; then
-		cp "$2" acme-dns.json
-		{ page lego-acme-dns | sed 's/--path/--dns.disable-cp --path/'; } >lego.sh
+		own_folders /usr/local
+		mkdir -p /usr/local/etc/lego
+		cp "$2" /usr/local/etc/lego/acme-dns.json
+		account_block lego-acme-dns | sed 's/--path/--dns.disable-cp --path/' >lego.sh
 		sh -eu lego.sh >>"$T/lego.log" 2>&1 || fail "lego: no certificate"
-		issued "lego/certificates/$domain.crt" "$domain"
+		issued "/usr/local/etc/lego/certificates/$domain.crt" "$domain"
 		_updates=2
 	fi
 	if [ -n "${ACME_SH-}" ]; then
 		ln -s "$T/dnsapi" .acme.sh/dnsapi
-		page acme.sh-acmedns >acme.sh
+		account_block acme.sh-acmedns >acme.sh
 		HOME=$PWD sh -eu acme.sh >>"$T/acme_sh.log" 2>&1 || fail "acme.sh: no certificate"
 		issued ".acme.sh/${domain}_ecc/fullchain.cer" "$domain"
 		_updates=$((_updates + 2))
