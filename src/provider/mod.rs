@@ -28,6 +28,8 @@ pub mod openprovider;
 pub mod powerdns;
 pub mod rest;
 pub mod rfc2136;
+#[cfg(test)]
+mod rows;
 
 /// One DNS account at a service.
 ///
@@ -71,7 +73,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// A zone at a service; what is changed in it one after another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     /// The service's address: two accounts of one service may edit one zone.
     pub service: String,
