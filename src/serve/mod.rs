@@ -6,7 +6,6 @@ mod dialect;
 mod door;
 mod engine;
 mod framing;
-mod listen;
 mod lobby;
 mod privilege;
 mod reaper;
@@ -40,12 +39,13 @@ use crate::gate::register::{self, Registration};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
+use crate::listen::{self, Listen};
+use crate::pair;
 use crate::propagation::{Checks, Propagation};
 use crate::state;
 use crate::sys::{self, Refusal};
 use door::{Door, Numbers};
 use engine::Engine;
-use listen::Listen;
 use lobby::Lobby;
 use privilege::Rights;
 use request::Gateway;
@@ -56,7 +56,7 @@ use tls::{Pair, Tls};
 pub const SETTINGS: &[&[Setting]] = &[
     privilege::SETTINGS,
     listen::SETTINGS,
-    tls::SETTINGS,
+    pair::SETTINGS,
     auth::SETTINGS,
     peer::SETTINGS,
     access::SETTINGS,
