@@ -162,6 +162,9 @@ impl Plan {
             None => log::info!("no configuration file"),
         }
         self.accounts.report();
+        for (name, target) in self.aliases.pairs() {
+            log::info!("the challenge of {name} is written at {target}");
+        }
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
