@@ -75,6 +75,17 @@ fn a_script_that_says_that_all_is_well_is_not_believed_against_what_can_be_seen(
         ("x=$(_err 'in a subshell'); true", "reported an error"),
         ("printf 'HTTP/1.1 200 OK\\r\\n\\r\\nHTTP/2 401 \\r\\n' >\"$HTTP_HEADER\"", "last answer was HTTP 401"),
         ("printf '  HTTP/1.1 503 Busy\\n' >\"$HTTP_HEADER\"", "last answer was HTTP 503"),
+        // A refused change counts whatever was asked afterwards, until the same one goes well.
+        (
+            "printf 'HTTP/1.1 422 No\\r\\n' >\"$HTTP_HEADER\"; curl -X PATCH file:///a\n\
+             printf 'HTTP/1.1 200 OK\\r\\n' >\"$HTTP_HEADER\"; curl -X PUT file:///b; curl file:///a; true",
+            "a change was answered with HTTP 422",
+        ),
+        (
+            "printf 'HTTP/1.1 429 Wait\\r\\n' >\"$HTTP_HEADER\"; curl -X PUT file:///a; curl file:///b\n\
+             printf 'HTTP/1.1 200 OK\\r\\n' >\"$HTTP_HEADER\"; curl -X PUT file:///a; true",
+            "",
+        ),
         ("printf 'HTTP/1.1 404 No\\r\\n\\r\\nHTTP/1.1 204 \\r\\n' >\"$HTTP_HEADER\"", ""),
     ] {
         let gateway = acme_sh(add, "true");
