@@ -33,7 +33,7 @@ pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (powerdns::ROW.name, powerdns::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),
     (route53::ROW.name, route53::tests::fixture),
-    (exec::ROW.name, exec::tests::fixture),
+    (exec::ROW.name, exec::store::fixture),
 ];
 
 pub type MakeFixture = fn() -> Fixture;
