@@ -3,6 +3,7 @@
 
 mod address;
 pub mod answer;
+mod sight;
 
 use std::fmt;
 use std::thread;
@@ -10,13 +11,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, Name, Value};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::http::{self, Agent, Answer, BaseUrl, Request, Unanswered};
 use crate::secret::Secret;
 
 pub use address::{Address, SETTINGS};
+pub use sight::{Sight, State};
 
 /// How long an answer may take: the gateway gives itself 120 s for a change, and its 504 has to
 /// reach us.
@@ -45,10 +47,11 @@ pub struct Gateway {
 }
 
 /// Why the gateway did not do it.
-struct Refusal {
-    why: String,
+pub struct Refusal {
+    /// With what to do.
+    pub why: String,
     /// Worth asking again, at the earliest after this. None: it would be refused again.
-    again: Option<Duration>,
+    pub again: Option<Duration>,
 }
 
 impl Gateway {
@@ -87,11 +90,38 @@ impl Gateway {
 
     /// Asks for what lies at a path below the gateway's address, once.
     pub fn get(&self, path: &str) -> Result<Answer, String> {
-        self.send("GET", path, None).map_err(|unanswered| remedied(&unanswered))
+        self.send("GET", path, None, Deadline::after(ANSWER)).map_err(|unanswered| remedied(&unanswered))
+    }
+
+    /// What the gateway knows in the DNS of a value that we have set, asked once.
+    pub fn sight(&self, domain: &Name, value: &Value, deadline: Deadline) -> Result<Sight, Refusal> {
+        let answer = self.told(&format!("/challenges/{domain}/{value}"), deadline)?;
+        Sight::read(&answer).map_err(|why| Refusal { why, again: None })
+    }
+
+    /// The values that we have living at a domain, asked once.
+    pub fn living(&self, domain: &Name, deadline: Deadline) -> Result<Vec<Value>, Refusal> {
+        let answer = self.told(&format!("/challenges/{domain}"), deadline)?;
+        sight::living(&answer).map_err(|why| Refusal { why, again: None })
+    }
+
+    fn told(&self, path: &str, deadline: Deadline) -> Result<Answer, Refusal> {
+        let answer = self.send("GET", path, None, deadline.at_most(ANSWER));
+        let is_late = matches!(answer, Err(Unanswered::Late(_)));
+        // It costs the gateway nothing to be asked again.
+        self.judged(answer).map_err(|refusal| match is_late {
+            true => Refusal { again: Some(Duration::ZERO), ..refusal },
+            false => refusal,
+        })
     }
 
     fn post(&self, body: &str) -> Result<Answer, Refusal> {
-        match self.send("POST", "", Some(body)) {
+        self.judged(self.send("POST", "", Some(body), Deadline::after(ANSWER)))
+    }
+
+    /// An answer that is a yes, or why there is none, and whether it is of use to ask again.
+    fn judged(&self, answer: Result<Answer, Unanswered>) -> Result<Answer, Refusal> {
+        match answer {
             Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
             Ok(answer) => {
                 let away = matches!(answer.status, 429 | 503 | 504);
@@ -99,14 +129,15 @@ impl Gateway {
                 Err(Refusal { why: format!("{}: {}", self.uri, answer::reason(&answer)), again })
             }
             Err(unanswered) => {
-                // Setting twice is as good as once, so that a broken connection may be tried again.
+                // Setting twice is as good as once, so that a broken connection may be tried again; what
+                // was late has had its time.
                 let away = matches!(unanswered, Unanswered::Connect(_) | Unanswered::Broken(_));
                 Err(Refusal { why: remedied(&unanswered), again: away.then_some(Duration::ZERO) })
             }
         }
     }
 
-    fn send(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer, Unanswered> {
+    fn send(&self, method: &str, path: &str, body: Option<&str>, deadline: Deadline) -> Result<Answer, Unanswered> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.uri));
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization.reveal());
@@ -114,7 +145,7 @@ impl Gateway {
         if body.is_some() {
             request = request.header("content-type", "application/json");
         }
-        self.agent.send(request, body, Deadline::after(ANSWER))
+        self.agent.send(request, body, deadline)
     }
 }
 

@@ -28,6 +28,13 @@ fn setup() -> Challenge {
     Challenge::Setup { domain: Name::host("example.com").unwrap(), value: Value::parse(VALUE).unwrap() }
 }
 
+/// In place of an answer: this long silence, and the end of the connection.
+pub fn silence(duration: Duration) -> String {
+    format!("{SLEEP}{}", duration.as_millis())
+}
+
+const SLEEP: &str = "sleep ";
+
 /// Gives these answers to as many connections, and hands on each request: head, empty line, body.
 pub fn stand_in(answers: &[&str]) -> (String, Receiver<String>) {
     let closing = |answer: &&str| match answer.starts_with("HTTP/") {
@@ -47,6 +54,13 @@ pub fn stand_in(answers: &[&str]) -> (String, Receiver<String>) {
             let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
             stream.read_exact(&mut body).unwrap();
             let _ = sender.send(request + &String::from_utf8(body).unwrap());
+            let answer = match answer.strip_prefix(SLEEP).map(str::parse) {
+                Some(milliseconds) => {
+                    std::thread::sleep(Duration::from_millis(milliseconds.unwrap()));
+                    String::new()
+                }
+                None => answer,
+            };
             // Whoever refuses a long answer hangs up in the middle.
             let _ = stream.get_mut().write_all(answer.as_bytes());
         }

@@ -15,6 +15,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::challenge::Challenge;
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
@@ -24,6 +25,7 @@ use crate::sys;
 use dialect::{Change, Order, Row};
 use logfile::Logfile;
 use settings::Settings;
+use settle::{Set, Terms};
 
 pub use settings::SETTINGS;
 
@@ -86,18 +88,23 @@ fn change(
     }
     let (config, mut mistakes) = config?;
     let settings = Settings::read(&config, &mut mistakes);
-    let Settings { address, delay } = mistakes.finish(settings)?;
+    let Settings { address, delay, unconfirmed } = mistakes.finish(settings)?;
     if let Trust::Anything = address.trust {
         log.warn("API_INSECURE = yes: whoever answers is taken for the gateway and sees the password");
     }
     let gateway = Gateway::new(address);
+    let mut set = Vec::new();
     for challenge in &change.challenges {
         let answer = gateway.change(challenge, Patience::default(), |text| log.note(text))?;
         let request = answer::request(&answer);
         log.note(format_args!("{} {}: done{request}", challenge.action(), challenge.domain()));
+        if let Challenge::Setup { domain, value } = challenge {
+            // Where a gateway can check, it says where to ask.
+            let is_looked_for = answer.header("location").is_some();
+            set.push(Set { domain: domain.clone(), value: value.clone(), is_looked_for });
+        }
     }
-    settle::settle(change, delay, log);
-    Ok(())
+    settle::settle(&change.wait, set, &Terms::new(delay, unconfirmed), &gateway, log)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use crate::gateway::Address;
 
 /// Of the names at the head of the predecessor's apache-mod_md.sh those that are the hook's own.
 pub const SETTINGS: &[Setting] = &[
-    Setting::new("DNS_DELAY", "300", "seconds to wait after a setup until the record is seen everywhere"),
+    Setting::new("DNS_DELAY", "300", "the most seconds to wait after a setup until all name servers show the record"),
+    Setting::new("DNS_UNCONFIRMED", "proceed", "when they do not all show it by then: proceed, or fail"),
     Setting::new("LOGFILE", "", "the hook's log"),
 ];
 
@@ -18,13 +19,24 @@ const LONGEST_DELAY: u64 = 86_400;
 pub struct Settings {
     pub address: Address,
     pub delay: Duration,
+    pub unconfirmed: Unconfirmed,
+}
+
+/// What becomes of a record that not all name servers show when [`Settings::delay`] is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// The CA is told all the same, as if nobody had looked.
+    Proceed,
+    Fail,
 }
 
 impl Settings {
     pub fn read(config: &Config, mistakes: &mut Mistakes) -> Option<Settings> {
         let address = Address::read(config, mistakes);
         let delay = mistakes.note(config.number("DNS_DELAY", 0..=LONGEST_DELAY));
-        Some(Settings { address: address?, delay: Duration::from_secs(delay??) })
+        let choices = [("proceed", Unconfirmed::Proceed), ("fail", Unconfirmed::Fail)];
+        let unconfirmed = mistakes.note(config.choice("DNS_UNCONFIRMED", &choices));
+        Some(Settings { address: address?, delay: Duration::from_secs(delay??), unconfirmed: unconfirmed?? })
     }
 }
 
@@ -48,6 +60,15 @@ mod tests {
         }
         assert_eq!(settings(&[uri]).unwrap().delay, Duration::from_secs(300));
         assert_eq!(settings(&[uri, ("DNS_DELAY", "0")]).unwrap().delay, Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_unconfirmed_proceeds_unless_it_is_to_fail() {
+        let uri = ("API_URI", "https://gw.example");
+        assert_eq!(settings(&[uri]).unwrap().unconfirmed, Unconfirmed::Proceed);
+        assert_eq!(settings(&[uri, ("DNS_UNCONFIRMED", "Fail")]).unwrap().unconfirmed, Unconfirmed::Fail);
+        let said = settings(&[uri, ("DNS_UNCONFIRMED", "maybe")]).err().unwrap();
+        assert!(said.contains("DNS_UNCONFIRMED has a wrong value") && said.contains("proceed, fail"), "{said}");
     }
 
     #[test]

@@ -224,6 +224,11 @@ fn never_connected(kind: io::ErrorKind) -> bool {
 }
 
 impl Answer {
+    #[cfg(test)]
+    pub(crate) fn for_tests(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+        Answer { status, body: body.into(), headers: HeaderMap::new() }
+    }
+
     /// How long the server wants us to wait, where it says so in seconds (RFC 9110 section 10.2.3).
     pub fn retry_after(&self) -> Option<Duration> {
         self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
