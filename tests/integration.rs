@@ -8,6 +8,8 @@ mod cases {
     mod access;
     /// Several DNS accounts in one gateway: DNSAPI_ACCOUNTS.
     mod accounts;
+    /// acme-dns: its dialect, its accounts, `acmegw acmedns`.
+    mod acmedns;
     /// Delegated names: DNS_ALIAS.
     mod alias;
     /// The door's limits: whom they keep out, and whom not.
@@ -42,6 +44,8 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// `acmegw probe` against the gateway.
+    mod probe;
     /// Whether what was set is visible: the resource, and who is told.
     mod propagation;
     /// acme.sh: and python:, by the scripts that are shipped.

@@ -26,7 +26,10 @@ pub fn carry_out(change: &Change, gateway: &Gateway, terms: &Terms, log: &Logfil
             match gateway.change(&teardown, patience, |text| log.note(text)) {
                 Ok(_) => log.note(format_args!("{} {}: taken back", teardown.action(), teardown.domain())),
                 // The gateway removes it itself when its time is over.
-                Err(failure) => return outcome.inspect_err(|_| log.note(failure)),
+                Err(refusal) => {
+                    log.note(refusal.why);
+                    break;
+                }
             }
         }
     }

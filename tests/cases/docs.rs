@@ -34,11 +34,13 @@ struct Documented {
     words: &'static [&'static str],
 }
 
-const COMMANDS: [Documented; 5] = [
+const COMMANDS: [Documented; 7] = [
     Documented { page: "man/acmegw.8", words: &[] },
     Documented { page: "man/acmegw-serve.8", words: &["serve"] },
     Documented { page: "man/acmegw-hook.8", words: &["hook"] },
     Documented { page: "man/acmegw-passwd.8", words: &["passwd"] },
+    Documented { page: "man/acmegw-probe.8", words: &["probe"] },
+    Documented { page: "man/acmegw-acmedns.8", words: &["acmedns"] },
     Documented { page: PROVIDERS_PAGE, words: &["providers"] },
 ];
 
@@ -173,15 +175,21 @@ fn each_command_and_each_action_has_its_entry() {
 fn each_documented_link_is_the_tool_that_the_manual_says() {
     let items = items("man/acmegw.8");
     let links: Vec<_> = items.iter().filter(|item| item.contains(" Ta Cm ")).collect();
-    assert_eq!(links.len(), 6);
+    assert_eq!(links.len(), 7);
     for link in links {
         let (name, tool) = (after("Pa", link)[0], after("Cm", link)[0]);
-        let word = if tool == "passwd" { "list" } else { "-n" };
+        let word = match tool {
+            "passwd" => "list",
+            "probe" => "-j",
+            _ => "-n",
+        };
         let called = ["/usr/local/bin/".to_string() + name, word.to_string()].map(OsString::from);
         let is = match cli::parse(called.into_iter()).unwrap().tool {
             Tool::Serve { .. } => "serve",
             Tool::Hook(_) => "hook",
             Tool::Passwd(_) => "passwd",
+            Tool::Probe(_) => "probe",
+            Tool::Acmedns(_) => "acmedns",
             Tool::Providers(_) => "providers",
         };
         assert_eq!(is, tool, "{name}");
