@@ -361,6 +361,23 @@ fn each_test_that_security_md_names_exists() {
     }
 }
 
+/// The guide for whoever adds a provider: NAME is one that there is.
+#[test]
+fn each_file_that_contributing_md_names_exists() {
+    let guide = text("CONTRIBUTING.md").replace("NAME", "gandi");
+    let quoted = guide.split('`').skip(1).step_by(2).filter(|word| !word.contains(' '));
+    let is_file = |word: &&str| ["src/", "tests/", "man/", "scripts/"].iter().any(|folder| word.starts_with(folder));
+    let named: Vec<_> = quoted.filter(is_file).collect();
+    assert!(named.len() > 10);
+    let missing: Vec<_> = named.into_iter().filter(|name| !path(name).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md names {missing:?}");
+    let sources = sources(&path("src"));
+    for word in ["PROVIDERS", "FIXTURES", "Profile", "Records", "Rrsets", "Credentials", "Fixed", "with_token"] {
+        assert!(guide.contains(&format!("`{word}`")) || guide.contains(&format!("::{word}`")), "{word}");
+        assert!(sources.contains(word), "CONTRIBUTING.md speaks of {word}, which is nowhere in src/");
+    }
+}
+
 /// All that stands in the files of a folder and of those below it.
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
