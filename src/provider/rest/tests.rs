@@ -212,3 +212,37 @@ fn a_proxy_that_is_down_is_named() {
         assert!(matches!(&fault, Fault::Busy(text, None) if text.contains(&address)), "{}: {fault}", row.name);
     });
 }
+
+/// Two gateways know nothing of each other's locks: the services settle it, by single records or by
+/// comparing before they write. Those that do neither say so in their file and in the manual.
+#[test]
+fn two_gateways_at_one_name_lose_nothing() {
+    const CANNOT: [&str; 2] = ["desec", "gandi"];
+    for (name, fixture) in FIXTURES {
+        let fixture = fixture();
+        if fixture.settings.is_empty() || CANNOT.contains(&name) {
+            continue;
+        }
+        let grant = grant("www.example.test");
+        let zone = fixture.provider.zone(grant.owner(), soon()).unwrap();
+        let value = |gateway: usize, number: usize| Value::parse(&format!("{gateway}{number:042}")).unwrap();
+        std::thread::scope(|scope| {
+            for gateway in 0..2 {
+                let (row, settings, zone, grant) = (find(name).unwrap(), fixture.settings, &zone, &grant);
+                scope.spawn(move || {
+                    let other = built(row, settings, &[("DNSAPI_URL", &zone.service)]).unwrap();
+                    for number in 0..10 {
+                        let once = || other.apply(zone, &[grant.setup(value(gateway, number))], soon()).remove(0);
+                        let conflict = |outcome: &Result<_, _>| matches!(outcome, Err(Fault::Conflict(_)));
+                        let settled = std::iter::repeat_with(once).take(1000).find(|outcome| !conflict(outcome));
+                        assert!(matches!(settled, Some(Ok(_))), "{name}: {settled:?}");
+                    }
+                });
+            }
+        });
+        let expected: Vec<_> = (0..20).map(|number| value(number / 10, number % 10).to_string()).collect();
+        let mut held = fixture.stand.held(grant.owner());
+        held.sort();
+        assert_eq!(held, expected, "{name}");
+    }
+}

@@ -118,6 +118,7 @@ impl Account {
         let values: Option<Vec<_>> = records.as_array().into_iter().flatten().map(value).collect();
         let Some(values) = values.filter(|values| !values.is_empty()) else { return wrong("records in quotes") };
         let held: Vec<_> = self.zones.set(zone, full, "TXT").into_iter().map(|entry| entry.value).collect();
+        let first_ttl = self.zones.set(zone, full, "TXT").first().map(|entry| entry.ttl);
         let command = match command {
             "add_records" if !self.zones.set(zone, full, "CNAME").is_empty() => {
                 return wrong("a CNAME record exists with this name");
@@ -128,7 +129,10 @@ impl Account {
             "add_records" if self.zones.limit.is_some_and(|limit| held.len() + values.len() > limit) => {
                 return refused(422, "resource_limit_exceeded", "too many records");
             }
-            "add_records" if !held.is_empty() && body.get("ttl").is_some() => return wrong("the RRSet has its TTL"),
+            // The TTL is that of the whole set.
+            "add_records" if first_ttl.is_some() && body["ttl"].is_u64() && body["ttl"].as_u64() != first_ttl => {
+                return wrong("the RRSet has another TTL");
+            }
             "add_records" => {
                 let ttl = body["ttl"].as_u64().unwrap_or(3600);
                 values.iter().for_each(|value| drop(self.zones.add(zone, full, "TXT", ttl, value)));
