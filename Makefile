@@ -9,6 +9,8 @@ STATIC = -C target-feature=+crt-static
 BIN = target/release/acmegw
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
+# Beside bin, where the program looks for the scripts that it runs.
+LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/acmegw
 EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
 
 .PHONY: all demo test unit fuzz torture lint e2e install clean
@@ -48,7 +50,7 @@ e2e: all
 # Installs what `make` has built, so that root needs no cargo.
 install:
 	@test -x $(BIN) || { echo "$(BIN) is not there: run make first" >&2; exit 1; }
-	mkdir -p $(BINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(EXAMPLES)
+	mkdir -p $(BINDIR) $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(EXAMPLES) $(LIBEXEC)
 	install -m 0755 $(BIN) $(BINDIR)/acmegw
 	ln -sf acmegw $(BINDIR)/acmegw-hook
 	install -m 0644 man/*.5 $(MANDIR)/man5
@@ -56,6 +58,7 @@ install:
 	install -m 0644 man/*.8 $(MANDIR)/man8
 	install -m 0644 scripts/dotenv.* scripts/access scripts/*.conf scripts/acmegw.service $(EXAMPLES)
 	install -m 0755 scripts/exec-example $(EXAMPLES)
+	install -m 0755 scripts/acmesh-provider scripts/python-provider $(LIBEXEC)
 	if [ "$$(uname -s)" = FreeBSD ]; then \
 	    mkdir -p $(DESTDIR)$(PREFIX)/etc/rc.d && \
 	    sed 's,@PREFIX@,$(PREFIX),g' scripts/rc.d/acmegw.in >$(DESTDIR)$(PREFIX)/etc/rc.d/acmegw && \

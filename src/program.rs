@@ -3,7 +3,7 @@
 //! It gets a process group of its own, which is killed whole: at the deadline, and also after the
 //! program's own end, since what it left running would hold its pipe and, one day, our memory.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::deadline::Deadline;
+use crate::secret::Secret;
 use crate::sys;
 
 /// Where the program finds its tools: the folders of Linux and FreeBSD, whatever ours were.
@@ -35,14 +36,18 @@ pub enum Ending {
     Killed(String),
 }
 
-/// Runs `path` with PATH and `environment` as its whole environment, no input, no output but
-/// stderr, and `/` as its folder. `line` gets each line of stderr as it comes.
+/// The longest input (bytes): the least that a pipe holds, so that writing it waits for nobody.
+pub const INPUT_LIMIT: usize = 4096;
+
+/// Runs `path` with PATH and `environment` as its whole environment, `input` and no other, no output
+/// but stderr, and `/` as its folder. `line` gets each line of stderr as it comes.
 ///
 /// An error says that it was not started.
 pub fn run<'a>(
     path: &Path,
     words: &[&str],
     environment: impl IntoIterator<Item = (&'a str, &'a str)>,
+    input: Option<&Secret>,
     deadline: Deadline,
     mut line: impl FnMut(&str),
 ) -> io::Result<Ending> {
@@ -55,11 +60,15 @@ pub fn run<'a>(
         .envs(environment)
         .current_dir("/")
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()?;
     let leader = child.id();
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        // Whoever does not read it has ended, and says so by its status.
+        let _ = stdin.write_all(&input.reveal().as_bytes()[..input.reveal().len().min(INPUT_LIMIT)]);
+    }
     let waiter = thread::Builder::new().stack_size(STACK).spawn(move || {
         sys::await_end(leader);
         drop(ends);
@@ -170,7 +179,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(60));
         let mut lines = Vec::new();
         let program = scratch.program("program", &script);
-        let ending = run(&program, &[], [], deadline, |line| lines.push(line.to_string())).unwrap();
+        let ending = run(&program, &[], [], None, deadline, |line| lines.push(line.to_string())).unwrap();
         let escaped = std::fs::read_to_string(&pid).unwrap();
         Command::new("kill").arg(escaped.trim()).status().unwrap();
         assert!(matches!(ending, Ending::Exited(status) if status.success()), "{ending:?}");

@@ -133,6 +133,16 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(TcpListener::from(socket))
 }
 
+/// May we read the file?
+pub fn may_read(path: &Path) -> Result<(), Refusal> {
+    nix::unistd::access(path, AccessFlags::R_OK).map_err(|errno| unreadable(path, &errno.into()))
+}
+
+/// Is there a process with this number?
+pub fn is_running(process: i32) -> bool {
+    nix::sys::signal::kill(Pid::from_raw(process), None) != Err(Errno::ESRCH)
+}
+
 /// May we execute the file?
 pub fn executable(path: &Path) -> bool {
     nix::unistd::access(path, AccessFlags::X_OK).is_ok()

@@ -44,6 +44,8 @@ mod cases {
     mod privilege;
     /// Whether what was set is visible: the resource, and who is told.
     mod propagation;
+    /// acme.sh: and python:, by the scripts that are shipped.
+    mod scripts;
     /// Guessing passwords.
     mod throttle;
 }

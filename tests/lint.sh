@@ -15,9 +15,15 @@ missing() {
     fi
 }
 
-for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example tests/*.sh tests/e2e/run tests/e2e/*.sh tests/e2e/lib/*.sh .ci/run; do
+for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example scripts/acmesh-provider tests/*.sh tests/e2e/run tests/e2e/*.sh tests/e2e/lib/*.sh .ci/run; do
     sh -n "$script" || status=1
 done
+
+if command -v python3 >/dev/null; then
+    python3 -I -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' scripts/python-provider || status=1
+else
+    missing python3
+fi
 
 if command -v mandoc >/dev/null; then
     mandoc -Tlint -Wwarning man/*.[578] || status=1
@@ -26,7 +32,7 @@ else
 fi
 
 if command -v shellcheck >/dev/null; then
-    shellcheck scripts/*.sh scripts/exec-example tests/*.sh .ci/run || status=1
+    shellcheck scripts/*.sh scripts/exec-example scripts/acmesh-provider tests/*.sh .ci/run || status=1
     (cd tests/e2e && shellcheck -x run ./*.sh lib/*.sh) || status=1
 else
     missing shellcheck

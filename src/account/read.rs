@@ -99,18 +99,26 @@ fn choose(config: &Config, may_be_embedded: bool) -> Result<&'static Row, Mistak
             false => Err(config.mistake("DNSAPI_MODULE", "is not set", list)),
         };
     };
-    let row = provider::find(module).ok_or_else(|| {
+    let class = config.text("DNSAPI_CLASS");
+    let row = match (provider::find(module), class) {
+        (None, Some(_)) => provider::find_class(module),
+        (found, _) => found,
+    };
+    let row = row.ok_or_else(|| {
         let meant = nearest(module, names.into_iter()).map(|name| format!("did you mean {name}? Otherwise "));
         let what = format_args!("names no provider, '{}'", Foreign(module)).to_string();
-        config.mistake("DNSAPI_MODULE", what, meant.unwrap_or_default() + &list)
+        let class = provider::find_class(module).map(|_| "; a Python class needs DNSAPI_CLASS");
+        config.mistake("DNSAPI_MODULE", what, meant.unwrap_or_default() + &list + class.unwrap_or_default())
     })?;
     let expected = row.predecessor.filter(|(name, _)| *name == module).map(|(_, class)| class);
-    match (config.text("DNSAPI_CLASS"), expected) {
+    match (class, expected) {
         (Some(class), Some(expected)) if class == expected => Ok(row),
         (None, _) => Ok(row),
         (Some(_), Some(expected)) => {
             Err(config.mistake("DNSAPI_CLASS", "does not fit DNSAPI_MODULE", format!("write {expected}")))
         }
+        // Which class it may be is its own to say.
+        (Some(_), None) if provider::find_class(module).is_some() => Ok(row),
         (Some(_), None) => {
             Err(config.mistake("DNSAPI_CLASS", format_args!("does not go with the provider {}", row.name), "remove it"))
         }

@@ -78,6 +78,7 @@ impl Accounts {
             let domains: Vec<_> = account.domains.iter().map(|name| name.as_str()).collect();
             let who = account.name.as_ref().map(|name| format!("account {name}: ")).unwrap_or_default();
             log::info!("{who}provider {} for {}", account.row.name, domains.join(", "));
+            account.provider.warnings().iter().for_each(|warning| log::warn!("{who}{warning}"));
         }
         for row in PROVIDERS.iter().filter(|row| row.experimental) {
             if self.0.iter().any(|account| account.row.name == row.name) {

@@ -48,6 +48,11 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// What is legal but unwise about how it is configured; said at the start and by `-n`.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
     /// The zone that holds `owner`: the longest match; a child zone beats its parent.
     fn zone(&self, owner: &Name, deadline: Deadline) -> Result<Zone, Fault>;
 
@@ -114,5 +119,11 @@ pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, powerdns::ROW,
 pub fn find(name: &str) -> Option<&'static Row> {
     let wanted =
         |row: &&Row| row.name.eq_ignore_ascii_case(name) || row.predecessor.is_some_and(|(module, _)| module == name);
-    PROVIDERS.iter().find(wanted)
+    PROVIDERS.iter().find(wanted).or_else(|| exec::is_script(name).then_some(&exec::ROW))
+}
+
+/// The row of a name that stands beside a DNSAPI_CLASS which is no provider's of the predecessor: a
+/// class of the administrator's own.
+pub fn find_class(name: &str) -> Option<&'static Row> {
+    exec::is_class(name).then_some(&exec::ROW)
 }

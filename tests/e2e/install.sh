@@ -18,6 +18,15 @@ for make in make bmake; do
 	for file in access acmegw-hook.conf acmegw.service exec-example; do
 		[ -s "$dest/opt/gw/share/examples/acmegw/$file" ] || fail "$make: no $file"
 	done
+	for script in acmesh-provider python-provider; do
+		[ -x "$dest/opt/gw/libexec/acmegw/$script" ] || fail "$make: no $script"
+	done
+	# Found beside the program that was installed, and without DNSAPI_PROGRAM.
+	mkdir "$T/$make.python"
+	echo 'class Mine: pass' >"$T/$make.python/mine.py"
+	env DNSAPI_MODULE=python:mine DNSAPI_CLASS=Mine DNSAPI_PYTHONPATH="$T/$make.python" DNSAPI_DOMAINS=example.test \
+		ALLOWED_HOSTS=127.0.0.1 SSL=off LISTEN=127.0.0.1:0 RUN_AS_USER=root \
+		"$dest/opt/gw/bin/acmegw" serve -n >"$T/$make.serve.log" 2>&1 || fail "$make: the script is not found"
 	ls "$dest"/opt/gw/share/examples/acmegw/dotenv.* >/dev/null || fail "$make: no dotenv"
 	[ -z "$(find "$dest" -type f -perm /022)" ] || fail "$make: files that others can write"
 done

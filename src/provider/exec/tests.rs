@@ -31,7 +31,18 @@ fn apply(provider: &dyn Provider, permit: Permit, deadline: Deadline) -> Result<
 }
 
 fn exec(program: PathBuf) -> Exec {
-    Exec { program, setting: "DNSAPI_PROGRAM".to_string(), open: Vec::new(), secret: Vec::new() }
+    Exec {
+        service: program.display().to_string(),
+        program,
+        setting: "DNSAPI_PROGRAM".to_string(),
+        trusted: Vec::new(),
+        open: Vec::new(),
+        secret: Vec::new(),
+        input: None,
+        blotted: None,
+        home: None,
+        warnings: Vec::new(),
+    }
 }
 
 /// Runs a script once, with the password `hunter2!`.
@@ -43,7 +54,7 @@ fn setup(scratch: &Scratch, script: &str, deadline: Deadline) -> Result<Receipt,
 
 /// Builds the provider from a dotenv file and an environment.
 fn build(dotenv: &Path, environment: &[(&str, &str)]) -> Result<Box<dyn Provider>, String> {
-    let known = [SETTINGS, crate::http::SETTINGS].concat();
+    let known = [crate::account::SETTINGS, SETTINGS, crate::http::SETTINGS].concat();
     let variable = |name: &str| {
         let found = environment.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| value.to_string())
@@ -314,4 +325,29 @@ impl Stand for Store {
         self.0.file("before", before);
         self.0.file("after", after);
     }
+}
+
+/// Scripts write credentials into their home.
+#[test]
+fn its_home_goes_with_it_also_if_it_was_killed() {
+    for patience in [1, 10, 60] {
+        let scratch = Scratch::new();
+        let script = format!("echo \"$HOME_OF_IT\" >'{}/home'; sleep 600\n", scratch.path().display());
+        let exec = Exec { home: Some("HOME_OF_IT"), ..exec(scratch.program("program", &script)) };
+        let fault = apply(&exec, grant().setup(value()), Deadline::after(Duration::from_secs(patience))).unwrap_err();
+        assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
+        if let Ok(home) = std::fs::read_to_string(scratch.path().join("home"))
+            && home.ends_with('\n')
+        {
+            assert!(home.contains("acmegw-home-") && !Path::new(home.trim()).exists(), "{home}");
+            return;
+        }
+    }
+    panic!("the program did not start within a minute");
+}
+
+#[test]
+fn status_75_says_that_nobody_knows() {
+    let fault = setup(&Scratch::new(), "echo perhaps >&2; exit 75\n", Deadline::after(LONG)).unwrap_err();
+    assert!(matches!(&fault, Fault::Unknown(text) if text.ends_with(": perhaps")), "{fault:?}");
 }
