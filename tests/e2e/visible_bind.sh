@@ -5,12 +5,12 @@
 # TXT in the zone, which answers for every name that is not there, is not taken
 # for the value.
 if [ "${1-}" != alone ]; then
-	unshare -n true 2>/dev/null || { echo "no network namespace to be had here" && exit 77; }
-	exec unshare -n sh "$0" alone
+	unshare -nm true 2>/dev/null || { echo "no namespaces to be had here" && exit 77; }
+	exec unshare -nm sh "$0" alone
 fi
 . "${0%/*}/lib.sh"
 . "${0%/*}/lib/zones.sh"
-need lego pebble named
+need uacme lego pebble named
 
 make_ca
 make_leaf leaf DNS:localhost,IP:127.0.0.1 nobody
@@ -36,16 +36,43 @@ gateway() { # NAME, further settings from stdin
 	END
 }
 
-gateway blind </dev/null
-(lego_certificate without httpreq example.test "HTTPREQ_ENDPOINT=$gw") && fail "the secondary does not lag: nothing is shown"
-grep -q 'urn:ietf:params:acme:error' "$T/without.log" || fail "it was not the CA that refused"
-stop "$gw_pid"
+# uacme tells the CA as soon as its hook returns.
+mount --bind "$T/ca.pem" /etc/ssl/certs/ca-certificates.crt
+ln -s acmegw "$T/acmegw-hook"
+by_uacme() { # NAME DNS_DELAY
+	write_hook_conf <<-END
+		API_URI = $gw
+		API_CA = $T/ca.pem
+		DNS_DELAY = $2
+		DNS_UNCONFIRMED = fail
+	END
+	uacme="uacme -vv -y -c $T/$1 -a https://127.0.0.1:$acme_port/dir"
+	[ -e "$T/$1" ] || $uacme new >>"$T/$1.log" 2>&1 || fail "no account"
+	DOTENV=$T/acmegw-hook.conf $uacme -f -h "$T/acmegw-hook" issue example.test '*.example.test' >>"$T/$1.log" 2>&1
+}
 
+# BIND's pause is between two notifications: there has to be one to begin with.
 looking >"$T/looking"
 gateway seeing <"$T/looking"
+set_up warm.example.test "$value"
+take_down warm.example.test "$value"
+seeing=$gw
+
+gateway blind </dev/null
+! by_uacme without 0 || fail "without the check there is a certificate: the secondary does not lag"
+logged without 'urn:ietf:params:acme:error' || fail "it was not the CA that refused"
+stop "$gw_pid"
+
+gw=$seeing
 began=$(date +%s)
-lego_certificate with httpreq example.test "HTTPREQ_ENDPOINT=$gw"
-echo "with the check: $(($(date +%s) - began)) s for two values at one name, one after the other"
+by_uacme with 60 || fail "with the check there is no certificate"
+echo "by uacme and the hook: $(($(date +%s) - began)) s for two values at one name, one after the other"
+issued "$T/with/example.test/cert.pem" example.test
+
+# lego's httpreq cannot ask, and is answered when the record is visible.
+began=$(date +%s)
+lego_certificate httpreq httpreq example.test "HTTPREQ_ENDPOINT=$gw"
+echo "by lego and httpreq: $(($(date +%s) - began)) s"
 
 # What is asked for by a client that can ask.
 set_up example.test "$value"

@@ -10,7 +10,9 @@ ip link set lo up
 
 at() { # ADDRESS…: this machine has them from now on
 	for _address; do
-		ip addr add "$_address" dev lo nodad || fail "no address $_address"
+		# An IPv6 address that is still looked for elsewhere cannot be listened on.
+		case $_address in *:*) _flag=nodad ;; *) _flag= ;; esac
+		ip addr add "$_address" dev lo ${_flag:+"$_flag"} || fail "no address $_address"
 	done
 }
 
