@@ -16,10 +16,10 @@ at() { # ADDRESS…: this machine has them from now on
 	done
 }
 
-# A resolver at 127.0.0.1 port $dns_port that knows example.test at ADDRESS, and
-# whatever is delegated from there. Validates where T/anchor is.
-start_unbound() { # ADDRESS
-	attempt unbound_once "$1"
+# A resolver at 127.0.0.1 port $dns_port that knows example.test, and ZONEs, at
+# ADDRESS, and whatever is delegated from there. Validates where T/anchor is.
+start_unbound() { # ADDRESS [ZONE…]
+	attempt unbound_once "$@"
 }
 
 unbound_once() {
@@ -41,10 +41,12 @@ unbound_once() {
 			$([ ! -e "$T/anchor" ] || echo "trust-anchor-file: \"$T/anchor\"")
 		remote-control:
 			control-enable: no
-		stub-zone:
-			name: "example.test"
-			stub-addr: $1
 	END
+	_stub=$1
+	shift
+	for _zone in example.test "$@"; do
+		printf 'stub-zone:\n\tname: "%s"\n\tstub-addr: %s\n' "$_zone" "$_stub" >>"$T/unbound/conf"
+	done
 	start root unbound unbound -d -c "$T/unbound/conf"
 	within 10 serial "$dns_port" >/dev/null
 }
@@ -105,13 +107,13 @@ looking() {
 }
 
 # Asks the gateway, as a client that is no hook of ours would; waits for the end of `pending`.
-set_up() { # DOMAIN VALUE: leaves $location and $state
+set_up() { # DOMAIN VALUE [SECONDS]: leaves $location and $state; with SECONDS it may remain pending
 	curl -sk -D "$T/head" -o "$T/answer.log" "$gw" \
 		-d "{\"argument\":\"setup\",\"domain_name\":\"$1\",\"challenge_content\":\"$2\"}" || fail "no answer"
 	location=$(sed -n 's/^Location: \(.*\)\r$/\1/p' "$T/head")
 	[ -n "$location" ] || fail "no Location: $(cat "$T/head" "$T/answer.log")"
 	state=pending
-	within 60 decided || fail "still pending: $(cat "$T/report.log")"
+	within "${3:-60}" decided || [ $# -eq 3 ] || fail "still pending: $(cat "$T/report.log")"
 }
 
 decided() {
