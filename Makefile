@@ -13,7 +13,7 @@ MANDIR = $(DESTDIR)$(PREFIX)/share/man
 LIBEXEC = $(DESTDIR)$(PREFIX)/libexec/acmegw
 EXAMPLES = $(DESTDIR)$(PREFIX)/share/examples/acmegw
 
-.PHONY: all demo test unit fuzz torture lint e2e install clean
+.PHONY: all demo test unit fuzz torture bench lint e2e install clean
 
 all:
 	$(CARGO) rustc --release --locked --bin acmegw -- $(STATIC)
@@ -37,6 +37,10 @@ unit:
 # The gateway under attack, on loopback, for about three minutes; prints what held.
 torture:
 	$(CARGO) test --locked --release --test torture
+
+# What a request costs, as a ratio to a baseline that is measured in the same run; for about a minute.
+bench:
+	$(CARGO) test --locked --release --test bench
 
 # The property tests of make unit on ever new inputs, FUZZ_SECONDS each. What is found says with
 # which FUZZ_SEED it comes back.

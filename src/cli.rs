@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::Setting;
 use crate::hook::{self, dialect};
-use crate::{passwd, settings};
+use crate::{enrol, passwd, settings};
 
 /// What acmegw was called to do.
 pub struct Invocation {
@@ -26,6 +26,7 @@ pub enum Tool {
     },
     Hook(hook::Call),
     Passwd(passwd::Call),
+    Acmedns(enrol::Call),
     /// All providers, or this one.
     Providers(Option<String>),
 }
@@ -114,6 +115,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
             client: matches.remove_one::<String>("as").and_then(|name| dialect::by_name(&name)),
             configtest: matches.get_flag("configtest"),
         }),
+        "acmedns" => Tool::Acmedns(acmedns(&mut matches)),
         "providers" => Tool::Providers(matches.remove_one("name")),
         _ => Tool::Passwd(passwd(&mut matches)),
     };
@@ -162,9 +164,27 @@ pub fn command() -> Command {
         .arg(Arg::new("user").value_name("USER").help("The user's name; all but list need it"))
         .arg(flag("stdin", 'i', "Take the password from one line of standard input").conflicts_with("generate"))
         .arg(flag("generate", 'g', "Generate a password of 256 bits and print it, once"));
+    let acmedns = Command::new("acmedns")
+        .about("The accounts of acme-dns clients")
+        .arg(dotenv())
+        .arg(flag("shared", 's', "One account for all names, for clients that have but one"))
+        .arg(
+            option("allow-from", Some('a'), "NETWORKS", "From where the accounts may be used: networks, by commas")
+                .value_delimiter(',')
+                .action(ArgAction::Append),
+        )
+        .arg(
+            Arg::new("action")
+                .value_name("ACTION")
+                .help("add, list or delete")
+                .required(true)
+                .value_parser(ACMEDNS_ACTIONS.map(|(word, _)| word)),
+        )
+        .arg(Arg::new("names").value_name("NAMES").help("With add: domains. With delete: users").num_args(0..));
     let serve = serve.after_long_help(names(&settings::serve()));
     let hook = hook.after_long_help(names(&settings::hook()));
     let passwd = passwd.after_long_help(names(&settings::passwd()));
+    let acmedns = acmedns.after_long_help(names(&settings::acmedns()));
     let providers = Command::new("providers")
         .about("The DNS services that the gateway can use, and what each needs")
         .arg(Arg::new("name").value_name("NAME").help("One of them, in full"));
@@ -174,7 +194,7 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve, hook, passwd, providers])
+        .subcommands([serve, hook, passwd, acmedns, providers])
 }
 
 const ACTIONS: [(&str, passwd::Action); 5] = [
@@ -184,6 +204,9 @@ const ACTIONS: [(&str, passwd::Action); 5] = [
     ("verify", passwd::Action::Verify),
     ("list", passwd::Action::List),
 ];
+
+const ACMEDNS_ACTIONS: [(&str, enrol::Action); 3] =
+    [("add", enrol::Action::Add), ("list", enrol::Action::List), ("delete", enrol::Action::Delete)];
 
 /// The configuration names of a tool, for the long help.
 fn names(settings: &[Setting]) -> String {
@@ -226,6 +249,17 @@ fn passwd(matches: &mut ArgMatches) -> passwd::Call {
     }
 }
 
+fn acmedns(matches: &mut ArgMatches) -> enrol::Call {
+    let word: String = matches.remove_one("action").expect("clap asks for it");
+    let (_, action) = ACMEDNS_ACTIONS.into_iter().find(|(one, _)| *one == word).expect("clap takes no other");
+    enrol::Call {
+        action,
+        names: matches.remove_many("names").unwrap_or_default().collect(),
+        shared: matches.get_flag("shared"),
+        allow_from: matches.remove_many("allow-from").unwrap_or_default().collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,7 +283,7 @@ mod tests {
                 Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
                 Tool::Hook(_) => *tool == "hook",
                 Tool::Passwd(_) => *tool == "passwd",
-                Tool::Providers(_) => false,
+                Tool::Acmedns(_) | Tool::Providers(_) => false,
             };
             assert!(is_right, "{name}");
         }

@@ -2,10 +2,18 @@
 //! by side.
 
 use std::fmt;
+use std::time::SystemTime;
 
 /// Now, in UTC: RFC 3339 with milliseconds, `2026-11-23T10:11:12.345Z`.
 pub fn now() -> impl fmt::Display {
     Stamp(jiff::Timestamp::now())
+}
+
+/// A day, in UTC: `2026-11-23`.
+pub fn day(time: SystemTime) -> impl fmt::Display {
+    // What no calendar holds is from no clock of ours.
+    let stamp = jiff::Timestamp::try_from(time).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    stamp.to_string().chars().take(10).collect::<String>()
 }
 
 struct Stamp(jiff::Timestamp);

@@ -4,7 +4,7 @@
 //! link things there must not lead root to another place between two steps: all steps happen in
 //! the folder that was opened first.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat, renameat};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, getegid, geteuid, unlinkat};
 
 use crate::sys::{Refusal, unreadable};
@@ -45,6 +45,51 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Folder, Refusal> {
         let handle = File::open(path).map_err(|error| unreadable(path, &error))?;
         Ok(Folder { path: path.to_path_buf(), handle })
+    }
+
+    /// A folder in it; None if there is none.
+    pub fn within(&self, name: &OsStr) -> Result<Option<Folder>, Refusal> {
+        match self.open_file(name, OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(handle) => Ok(Some(Folder { path: self.path.join(name), handle })),
+            Err(Errno::ENOENT) => Ok(None),
+            // For a link in a folder's place some systems have one reason and some the other.
+            Err(Errno::ENOTDIR) => Err(self.refusal(name, Errno::ELOOP, "opened")),
+            Err(error) => Err(self.refusal(name, error, "opened")),
+        }
+    }
+
+    /// A folder in it, which is made if there is none: for the owner of this one, if we are root.
+    pub fn make(&self, name: &OsStr) -> Result<Folder, Refusal> {
+        let is_new = match mkdirat(&self.handle, name, Mode::S_IRWXU) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(error) => return Err(self.refusal(name, error, "created")),
+        };
+        let folder = self.within(name)?.ok_or_else(|| self.refusal(name, Errno::ENOENT, "opened"))?;
+        if is_new {
+            let Attributes { owner, group, .. } = self.newcomer()?;
+            let given = give(&folder.handle, owner, group).and_then(|()| self.handle.sync_all());
+            given.map_err(|error| self.refusal(name, errno(&error), "given away"))?;
+        }
+        Ok(folder)
+    }
+
+    /// The names of what is in it. They say nothing about what they name.
+    pub fn names(&self) -> Result<Vec<OsString>, Refusal> {
+        let failed = |error: io::Error| unreadable(&self.path, &error);
+        let entries = std::fs::read_dir(&self.path).map_err(failed)?;
+        entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(failed)).collect()
+    }
+
+    /// Removes a file; false: there was none.
+    pub fn delete(&self, name: &OsStr) -> Result<bool, Refusal> {
+        match self.remove(name) {
+            Ok(()) => {
+                self.handle.sync_all().map(|()| true).map_err(|error| self.refusal(name, errno(&error), "removed"))
+            }
+            Err(Errno::ENOENT) => Ok(false),
+            Err(error) => Err(self.refusal(name, error, "removed")),
+        }
     }
 
     /// Opens a file to read it; None if there is none.

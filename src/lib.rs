@@ -1,16 +1,18 @@
 //! acmegw: web servers get their ACME dns-01 certificates without the credentials of the DNS account.
 //!
-//! Three tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run,
-//! [`passwd`] keeps the users. They share what lies below them and never import each other.
+//! Four tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run, [`passwd`]
+//! keeps the users and [`enrol`] the accounts of acme-dns clients. They share what lies below them and never import each other.
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod acmedns;
 pub mod challenge;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod dns;
+pub mod enrol;
 pub mod failure;
 pub mod fault;
 pub mod folder;
@@ -84,6 +86,7 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
             serve::run(serve::Call { configtest, called }, &config, mistakes)
         }
         Tool::Hook(call) => hook::run(call, load("acmegw-hook.conf", None)),
+        Tool::Acmedns(call) => enrol::run(call, load("dotenv", Some(Path::new("./.env")))),
         Tool::Providers(name) => print(&provider::list::list(name.as_deref())?),
         Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),
     }

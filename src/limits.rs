@@ -56,15 +56,24 @@ impl Limits {
         self.check_at(permits, ledger, Instant::now())
     }
 
+    /// How many records a caller keeps whose clients remove nothing, and which may want so many values
+    /// at a time ([`Permit::rolls`]): one certificate's do not push out another's. It is refused
+    /// none, since its oldest ones have had their time.
+    pub fn kept(values: usize) -> usize {
+        VALUES + values
+    }
+
     fn check_at(&self, permits: &[Permit], ledger: &Ledger, now: Instant) -> Result<(), Exceeded> {
         let Some(first) = permits.first() else { return Ok(()) };
         let caller = first.record().caller;
-        let most = match first.action() {
-            Action::Setup => {
+        let most = match (first.action(), first.rolls()) {
+            (Action::Setup, None) => {
                 check_records(first, &caller, ledger)?;
                 CHANGES
             }
-            Action::Teardown => CHANGES_TO_REMOVE,
+            // See [`Limits::kept`].
+            (Action::Setup, Some(values)) => CHANGES + values,
+            (Action::Teardown, _) => CHANGES_TO_REMOVE,
         };
         let counter = Counter { caller, is_canary: ledger.is_canary(first) };
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,6 +137,7 @@ impl fmt::Display for Exceeded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acmedns::Account;
     use crate::challenge::{Name, Value};
     use crate::deadline::Deadline;
     use crate::fault::Fault;
@@ -253,5 +263,25 @@ mod tests {
         assert_eq!(callers.len(), CALLERS);
         let is_kept = |caller: &str| callers.keys().any(|counter| counter.caller == caller);
         assert!(is_kept("newcomer") && is_kept("0") && is_kept("1023"));
+    }
+
+    #[test]
+    fn an_account_with_a_hundred_names_can_set_a_value_for_each_at_once() {
+        let case = Case::new();
+        let names: Vec<_> = (0..100).map(|number| Name::host(&format!("n{number}.example.com")).unwrap()).collect();
+        let (account, _) = Account::new(names, None, Vec::new()).unwrap();
+        let (domain, deadline) = (Name::host("example.com").unwrap(), Deadline::after(Duration::from_secs(20)));
+        let asked = Name::host(account.subdomain.as_str()).unwrap();
+        let grant = Scope::new(vec![domain]).place(&Caller::of_account(&account), &asked, deadline).unwrap();
+        // And again the next day, and the day after.
+        for day in 0..3 {
+            for number in 0..100 {
+                assert_eq!(case.change(day * 86400, &[grant.setup(value(day as usize * 100 + number))]), Ok(()));
+            }
+        }
+        for number in 0..160 {
+            assert_eq!(case.change(4 * 86400, &[grant.setup(value(number))]), Ok(()));
+        }
+        assert!(matches!(case.change(4 * 86400, &[grant.setup(value(0))]), Err(Exceeded::Changes(_))));
     }
 }

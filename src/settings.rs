@@ -34,6 +34,11 @@ pub fn passwd() -> Vec<Setting> {
     [config::SETTINGS, users::SETTINGS].concat()
 }
 
+/// Those that acmedns looks at, beside the accounts' of the gateway.
+pub fn acmedns() -> Vec<Setting> {
+    [config::SETTINGS, state::SETTINGS].concat()
+}
+
 /// The union, each name once.
 pub fn all() -> Vec<Setting> {
     let mut all = serve();

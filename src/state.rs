@@ -1,6 +1,6 @@
 //! The folder in which acmegw keeps what must survive a restart.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +31,20 @@ pub fn folder(config: &Config) -> Result<Option<PathBuf>, Mistake> {
     }
 }
 
+/// The same for a tool, which may be root while the folder is the gateway's user's.
+pub fn of_gateway(config: &Config) -> Result<PathBuf, Mistake> {
+    if !nix::unistd::geteuid().is_root() {
+        return folder(config)?.ok_or_else(|| config.mistake("STATE_DIR", "is not set", "name the gateway's folder"));
+    }
+    let usual = || PLACES.iter().map(PathBuf::from).find(|place| place.exists());
+    let folder = config.path("STATE_DIR").or_else(usual);
+    let folder = folder.ok_or_else(|| config.mistake("STATE_DIR", "is not set", "name the gateway's folder"))?;
+    let checked = look_at(&folder).and_then(|metadata| check_mode(&folder, &metadata));
+    checked.map(|()| folder.clone()).map_err(|Refusal { what, remedy }| {
+        config.mistake("STATE_DIR", format_args!("= {} {what}", folder.display()), remedy)
+    })
+}
+
 /// A usual place that is there but cannot be used is named: somebody made it for us.
 fn is_usable(place: &Path) -> bool {
     match check(place) {
@@ -45,24 +59,32 @@ fn is_usable(place: &Path) -> bool {
 
 /// It must be a folder of our own that nobody else looks into: it holds a private key.
 fn check(folder: &Path) -> Result<(), Refusal> {
-    let path = folder.display();
-    let metadata = fs::metadata(folder)
-        .map_err(|error| Refusal::new(format!("cannot be used ({error})"), format!("install -d -m 0700 {path}")))?;
-    let us = sys::user();
-    if !metadata.is_dir() {
-        return Err(Refusal::new("is not a folder", "name a folder"));
-    }
+    let (metadata, us) = (look_at(folder)?, sys::user());
     if metadata.uid() != us {
         return Err(Refusal::new(
             format!("belongs to user {}, not to {us}", metadata.uid()),
-            format!("chown {us} {path}"),
+            format!("chown {us} {}", folder.display()),
         ));
     }
+    check_mode(folder, &metadata)
+}
+
+fn look_at(folder: &Path) -> Result<Metadata, Refusal> {
+    let metadata = fs::metadata(folder).map_err(|error| {
+        Refusal::new(format!("cannot be used ({error})"), format!("install -d -m 0700 {}", folder.display()))
+    })?;
+    match metadata.is_dir() {
+        true => Ok(metadata),
+        false => Err(Refusal::new("is not a folder", "name a folder")),
+    }
+}
+
+fn check_mode(folder: &Path, metadata: &Metadata) -> Result<(), Refusal> {
     match metadata.mode() & 0o077 {
         0 => Ok(()),
         _ => Err(Refusal::new(
             format!("is open to others (mode {:04o})", metadata.mode() & 0o7777),
-            format!("chmod 0700 {path}"),
+            format!("chmod 0700 {}", folder.display()),
         )),
     }
 }

@@ -8,6 +8,8 @@ mod cases {
     mod access;
     /// Several DNS accounts in one gateway: DNSAPI_ACCOUNTS.
     mod accounts;
+    /// acme-dns: its dialect, its accounts, `acmegw acmedns`.
+    mod acmedns;
     /// Delegated names: DNS_ALIAS.
     mod alias;
     /// The door's limits: whom they keep out, and whom not.

@@ -19,6 +19,12 @@ for script in scripts/*.sh scripts/rc.d/*.in scripts/exec-example scripts/acmesh
     sh -n "$script" || status=1
 done
 
+# What a merge left undecided is text to every other checker.
+if grep -rnE '^(<<<<<<<|>>>>>>>) ' ./*.md Makefile Cargo.toml examples man scripts src tests; then
+    echo "lint: a merge was left undecided there" >&2
+    status=1
+fi
+
 if command -v python3 >/dev/null; then
     python3 -I -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' scripts/python-provider || status=1
 else

@@ -23,6 +23,7 @@ use crate::mistake::Mistake;
 use crate::provider::{Provider, Receipt, Row, Zone};
 use zone_lock::ZoneLocks;
 
+pub use read::Overview;
 pub use set::Accounts;
 
 pub const SETTINGS: &[Setting] = &[
@@ -55,6 +56,8 @@ pub struct Account {
     name: Option<AccountName>,
     pub row: &'static Row,
     pub domains: Vec<Name>,
+    /// DNS_ZONE, where this account's provider serves it.
+    own_zone: Option<Name>,
     provider: Box<dyn Provider>,
     ledger: Arc<Ledger>,
     /// Those of all accounts, since two of them may edit one zone.
@@ -66,7 +69,7 @@ pub struct Account {
 impl Account {
     fn new(row: &'static Row, domains: Vec<Name>, provider: Box<dyn Provider>, ledger: Arc<Ledger>) -> Account {
         let (locks, zones, refused) = (Arc::default(), Mutex::default(), Mutex::default());
-        Account { name: None, row, domains, provider, ledger, locks, zones, refused }
+        Account { name: None, row, domains, own_zone: None, provider, ledger, locks, zones, refused }
     }
 
     /// Carries out changes at one owner name: one result for each, in their order.

@@ -36,6 +36,36 @@ impl Accounts {
     }
 }
 
+/// What a tool has to know about all accounts, which needs none of their secrets.
+pub struct Overview {
+    pub domains: Vec<Name>,
+    /// DNS_ZONE, if the embedded server serves it.
+    pub own_zone: Option<Name>,
+}
+
+impl Overview {
+    pub fn read(config: &Config, mistakes: &mut Mistakes) -> Option<Overview> {
+        let further = mistakes.note(config.accounts(list().name))?;
+        let mut overview = Overview { domains: Vec::new(), own_zone: None };
+        let unnamed = further.is_empty() || config.has_unnamed_account();
+        let configs = unnamed.then(|| (config.clone(), true)).into_iter();
+        for (config, is_unnamed) in configs.chain(further.iter().map(|name| (config.of_account(name), false))) {
+            overview.domains.extend(mistakes.note(domains(&config))?);
+            let row = mistakes.note(choose(&config, is_unnamed))?;
+            overview.own_zone = overview.own_zone.or(mistakes.note(own_zone(&config, row))?);
+        }
+        Some(overview)
+    }
+}
+
+/// DNS_ZONE, where the embedded server serves it.
+fn own_zone(config: &Config, row: &Row) -> Result<Option<Name>, Mistake> {
+    match row.name == provider::embedded::ROW.name {
+        true => provider::embedded::own_zone(config),
+        false => Ok(None),
+    }
+}
+
 /// What is written about one account, as far as it is right.
 struct Read {
     config: Config,
@@ -52,7 +82,9 @@ impl Read {
         let provider = row.and_then(|row| (row.build)(config, mistakes, &surroundings));
         let account = match (row, &domains, provider) {
             (Some(row), Some(domains), Some(provider)) => {
-                Some(Account { name, ..Account::new(row, domains.clone(), provider, ledger.clone()) })
+                // A wrong one is the provider's mistake already.
+                let own_zone = own_zone(config, row).unwrap_or_default();
+                Some(Account { name, own_zone, ..Account::new(row, domains.clone(), provider, ledger.clone()) })
             }
             _ => None,
         };

@@ -27,12 +27,17 @@ impl Accounts {
         self.0.iter().flat_map(|account| account.domains.clone()).collect()
     }
 
+    /// DNS_ZONE, if the embedded server serves it.
+    pub fn own_zone(&self) -> Option<&Name> {
+        self.0.iter().find_map(|account| account.own_zone.as_ref())
+    }
+
     /// Which account changes the record at `owner`. Where no account names it, as with a delegated
     /// name in a zone of its own, it is the account of the domain that was asked for.
     pub fn responsible(&self, owner: &Name, domain: &Name) -> usize {
         let holder = |name: &Name| {
             let longest = |account: &Account| {
-                let holding = account.domains.iter().filter(|ours| name.is_within(ours));
+                let holding = account.domains.iter().chain(&account.own_zone).filter(|ours| name.is_within(ours));
                 holding.map(|ours| ours.as_str().len()).max()
             };
             let holding = self.0.iter().enumerate().filter_map(|(index, account)| Some((longest(account)?, index)));

@@ -5,12 +5,17 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::challenge::Name;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::provider::Zone;
 
 /// How many may stand in line for one zone besides the one whose turn it is.
 const WAITING: usize = 16;
+
+/// The service's address and the zone's name there. Not the zone's key: two accounts may know one zone
+/// under two, and a key may change.
+type Place = (String, Option<Name>);
 
 /// The lines before all zones.
 #[derive(Default)]
@@ -23,30 +28,31 @@ pub(super) struct ZoneLocks {
 struct Lines {
     last: u64,
     /// Who stands before each zone; the first has the lock.
-    zones: HashMap<Zone, VecDeque<u64>>,
+    zones: HashMap<Place, VecDeque<u64>>,
 }
 
 /// The zone is ours until this is dropped.
 pub(super) struct ZoneLock<'a> {
     locks: &'a ZoneLocks,
-    zone: &'a Zone,
+    place: Place,
     number: u64,
 }
 
 impl ZoneLocks {
     /// Waits for the zone until the deadline.
-    pub(super) fn lock<'a>(&'a self, zone: &'a Zone, deadline: Deadline) -> Result<ZoneLock<'a>, Fault> {
+    pub(super) fn lock(&self, zone: &Zone, deadline: Deadline) -> Result<ZoneLock<'_>, Fault> {
         let mut lines = self.lines();
         lines.last += 1;
         let number = lines.last;
-        let line = lines.zones.entry(zone.clone()).or_default();
+        let place: Place = (zone.service.clone(), zone.name.clone());
+        let line = lines.zones.entry(place.clone()).or_default();
         if line.len() > WAITING {
             return Err(busy(&format!("{WAITING} changes already wait for this zone")));
         }
         line.push_back(number);
         // From here on the place in the line is given back on every path.
-        let lock = ZoneLock { locks: self, zone, number };
-        while lines.zones.get(zone).and_then(VecDeque::front) != Some(&number) {
+        let lock = ZoneLock { locks: self, place, number };
+        while lines.zones.get(&lock.place).and_then(VecDeque::front) != Some(&number) {
             let Some(left) = deadline.left() else {
                 drop(lines);
                 return Err(busy("the changes before this one took too long"));
@@ -68,10 +74,10 @@ fn busy(text: &str) -> Fault {
 impl Drop for ZoneLock<'_> {
     fn drop(&mut self) {
         let mut lines = self.locks.lines();
-        if let Some(line) = lines.zones.get_mut(self.zone) {
+        if let Some(line) = lines.zones.get_mut(&self.place) {
             line.retain(|number| *number != self.number);
             if line.is_empty() {
-                lines.zones.remove(self.zone);
+                lines.zones.remove(&self.place);
             }
         }
         drop(lines);
@@ -126,7 +132,7 @@ mod tests {
         assert!(matches!(locks.lock(&zone, late), Err(Fault::Busy(..))));
         thread::scope(|scope| {
             let waiting: Vec<_> = (0..WAITING).map(|_| scope.spawn(|| locks.lock(&zone, soon()).is_ok())).collect();
-            while locks.lines().zones[&zone].len() <= WAITING {
+            while locks.lines().zones[&(zone.service.clone(), None)].len() <= WAITING {
                 thread::yield_now();
             }
             assert!(matches!(locks.lock(&zone, soon()), Err(Fault::Busy(text, Some(_))) if text.contains("16")));

@@ -1,18 +1,19 @@
 //! Who is calling, and may they talk to us at all? The only place that makes a [`Caller`].
 //!
 //! The order of the checks: the address, which costs nothing; a password that was verified a moment
-//! ago; the throttle; and a derivation last.
+//! ago; the throttle; and a derivation last. The key of an acme-dns account costs no derivation.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use ipnet::IpNet;
 
+use crate::acmedns::store::Store;
+use crate::acmedns::{Account, Digest, Id};
 use crate::config::{Config, Mistakes, Setting};
 use crate::foreign::Foreign;
+use crate::gate::claim::Claim;
 use crate::gate::derivations::Derivations;
 use crate::gate::peer::Client;
 use crate::gate::remembered::Remembered;
@@ -43,17 +44,29 @@ pub struct Auth {
     basic: Basic,
     hosts: Vec<IpNet>,
     users: Option<UsersFile>,
+    accounts: Store,
+    /// Do requests come in the clear from anywhere? No key is taken then.
+    in_the_clear: bool,
     remembered: Remembered,
     throttle: Throttle,
     derivations: Derivations,
 }
 
-/// Somebody who may talk to us: a user whose password was right, or an allowed host.
+/// Somebody who may talk to us: a user whose password was right, an acme-dns account whose key was
+/// right, or an allowed host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     address: IpAddr,
     is_host: bool,
-    user: Option<String>,
+    is_allowed_host: bool,
+    who: Who,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Who {
+    Host,
+    User(String),
+    Account(Box<Account>),
 }
 
 /// Why somebody is not admitted.
@@ -65,6 +78,12 @@ pub enum Denied {
     NoPassword,
     /// They were wrong.
     WrongPassword { user: String },
+    /// The account's key was wrong, or there is no such account.
+    WrongKey { user: String },
+    /// The account's key is right, and is not to be used from this address.
+    Elsewhere { user: String, address: IpAddr },
+    /// Keys are not taken where they could be read on the way.
+    InTheClear,
     /// Wrong too often: nothing is tried before this time is over.
     TooManyFailures { user: String, wait: Duration },
     /// Others are having their passwords verified.
@@ -75,7 +94,7 @@ pub enum Denied {
 
 impl Auth {
     /// Reads the rules. To admit everybody is no rule: without any, this is a mistake.
-    pub fn read(config: &Config, mistakes: &mut Mistakes) -> Option<Auth> {
+    pub fn read(config: &Config, mistakes: &mut Mistakes, accounts: Store) -> Option<Auth> {
         let words = [
             ("none", Basic::Off),
             ("disabled", Basic::Off),
@@ -97,7 +116,8 @@ impl Auth {
             }
         };
         let (remembered, derivations) = (Remembered::default(), Derivations::new());
-        Some(Auth { basic, hosts, users, remembered, throttle: Throttle::default(), derivations })
+        let (throttle, in_the_clear) = (Throttle::default(), false);
+        Some(Auth { basic, hosts, users, accounts, in_the_clear, remembered, throttle, derivations })
     }
 
     /// Are passwords taken? Then they must not travel in the clear.
@@ -105,26 +125,43 @@ impl Auth {
         self.basic != Basic::Off
     }
 
+    /// Are there addresses that could be told from others?
+    pub fn knows_hosts(&self) -> bool {
+        !self.hosts.is_empty()
+    }
+
+    /// From now on no acme-dns account is admitted: its key could be read on the way.
+    pub fn take_no_keys(&mut self) {
+        self.in_the_clear = true;
+    }
+
     /// The users file, to be looked at when the gateway starts.
     pub fn users(&self) -> Option<&UsersFile> {
         self.users.as_ref()
     }
 
-    /// Admits or denies. `authorization` is the header as it came.
+    /// Admits or denies.
     ///
     /// Under `sufficient` an allowed host is the host's address; only a password that was
-    /// verified makes it the user.
-    pub fn admit(&self, client: &Client, authorization: Option<&str>) -> Result<Caller, Denied> {
+    /// verified makes it the user. An account is never less than that: its key is right, or not.
+    pub fn admit(&self, client: &Client, claim: Claim) -> Result<Caller, Denied> {
         let allowed = client.is_host() && contains(&self.hosts, client.address());
-        let host = Caller { address: client.address(), is_host: client.is_host(), user: None };
-        let Some(users) = &self.users else {
-            return if allowed { Ok(host) } else { Err(Denied::Host(client.address())) };
+        let host =
+            Caller { address: client.address(), is_host: client.is_host(), is_allowed_host: allowed, who: Who::Host };
+        let needs_host = match self.basic {
+            Basic::Off => true,
+            Basic::Sufficient => false,
+            Basic::Required => !self.hosts.is_empty(),
         };
-        if self.basic == Basic::Required && !self.hosts.is_empty() && !allowed {
+        if needs_host && !allowed {
             return Err(Denied::Host(client.address()));
         }
-        match self.user(users, client, authorization) {
-            Ok(user) => Ok(Caller { user: Some(user), ..host }),
+        if let Claim::Account(username, key) = claim {
+            return Ok(Caller { who: Who::Account(Box::new(self.account(client, &username, &key)?)), ..host });
+        }
+        let Some(users) = &self.users else { return Ok(host) };
+        match self.user(users, client, claim) {
+            Ok(user) => Ok(Caller { who: Who::User(user), ..host }),
             Err(Denied::NoPassword) if allowed && self.basic == Basic::Sufficient => Ok(host),
             // Not yet known to be the user or not: who a caller is must not depend on how busy we are.
             Err(Denied::Busy) => Err(Denied::Busy),
@@ -136,10 +173,39 @@ impl Auth {
         }
     }
 
+    /// A key is compared at once, in constant time, and only wrong ones count: clients ask with the
+    /// right one many times at the same moment, and how many wrong ones they can try is bounded by
+    /// their requests in flight, which is nothing against 240 bits.
+    fn account(&self, client: &Client, username: &Id, key: &Secret) -> Result<Account, Denied> {
+        if self.in_the_clear {
+            return Err(Denied::InTheClear);
+        }
+        let (user, household, now) = (username.to_string(), household(client.address()), Instant::now());
+        if let Some(wait) = self.throttle.wait(household, &user, now) {
+            return Err(Denied::TooManyFailures { user, wait });
+        }
+        let found = self.accounts.find(username);
+        // Where there is no account the work is the same.
+        let digest = found.as_ref().map_or_else(|| Digest::of(&Secret::new(String::new())), |found| found.key.clone());
+        let Some(account) = found.filter(|_| digest.is_of(key)) else {
+            let charged = self.throttle.charge(household, &user, now);
+            return Err(match charged {
+                Ok(()) => Denied::WrongKey { user },
+                Err(wait) => Denied::TooManyFailures { user, wait },
+            });
+        };
+        self.throttle.succeeded(household, &user);
+        let is_at_home = client.is_host() && contains(&account.allow_from, client.address());
+        match account.allow_from.is_empty() || is_at_home {
+            true => Ok(account),
+            false => Err(Denied::Elsewhere { user, address: client.address() }),
+        }
+    }
+
     /// The order decides what a guess costs us: a password that was right a moment ago costs
     /// nothing, one that comes too often nothing either, and only then is one derived.
-    fn user(&self, users: &UsersFile, client: &Client, authorization: Option<&str>) -> Result<String, Denied> {
-        let (user, password) = authorization.and_then(credentials).ok_or(Denied::NoPassword)?;
+    fn user(&self, users: &UsersFile, client: &Client, claim: Claim) -> Result<String, Denied> {
+        let Claim::User(user, password) = claim else { return Err(Denied::NoPassword) };
         let (household, now) = (household(client.address()), Instant::now());
         let candidate = users.candidate(&user).map_err(|mistake| {
             log::error!("nobody is admitted by password: {mistake}");
@@ -166,14 +232,31 @@ impl Auth {
 }
 
 impl Caller {
-    /// As the ledger keeps it: the user's name, else the address.
+    /// As the ledger keeps it: the user's name, that of the account, else the address.
     pub fn identity(&self) -> String {
-        self.user.clone().unwrap_or_else(|| self.address.to_string())
+        self.user().map_or_else(|| self.address.to_string(), str::to_string)
     }
 
-    /// The user whose password was verified.
+    /// The user whose password was verified, or the account whose key was.
     pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
+        match &self.who {
+            Who::Host => None,
+            Who::User(user) => Some(user),
+            Who::Account(account) => Some(account.username.as_str()),
+        }
+    }
+
+    /// The acme-dns account that asks, which may touch its own names only.
+    pub fn account(&self) -> Option<&Account> {
+        match &self.who {
+            Who::Account(account) => Some(account),
+            Who::Host | Who::User(_) => None,
+        }
+    }
+
+    /// Is its address in ALLOWED_HOSTS, whoever asks from there?
+    pub fn is_allowed_host(&self) -> bool {
+        self.is_allowed_host
     }
 
     /// The address, where the caller may be judged by it: not that of a proxy which did not say for
@@ -189,7 +272,19 @@ impl Caller {
 
     #[cfg(test)]
     pub fn at(address: IpAddr, is_host: bool, user: Option<&str>) -> Caller {
-        Caller { address, is_host, user: user.map(str::to_string) }
+        let who = user.map_or(Who::Host, |user| Who::User(user.to_string()));
+        Caller { address, is_host, is_allowed_host: false, who }
+    }
+
+    #[cfg(test)]
+    pub fn of_host(address: IpAddr, is_allowed_host: bool) -> Caller {
+        Caller { is_allowed_host, ..Caller::at(address, true, None) }
+    }
+
+    #[cfg(test)]
+    pub fn of_account(account: &Account) -> Caller {
+        let host = Caller::at(IpAddr::from([127, 0, 0, 1]), true, None);
+        Caller { who: Who::Account(Box::new(account.clone())), ..host }
     }
 }
 
@@ -201,6 +296,13 @@ impl fmt::Display for Denied {
             Denied::WrongPassword { user } => {
                 write!(f, "the password of '{}' is wrong, or there is no such user", Foreign(user))
             }
+            Denied::WrongKey { user } => {
+                write!(f, "the key of the account {} is wrong, or there is no such account", Foreign(user))
+            }
+            Denied::Elsewhere { user, address } => {
+                write!(f, "the account {} is not to be used from {address}, by its allowfrom", Foreign(user))
+            }
+            Denied::InTheClear => f.write_str("no key of an account is taken over plain HTTP that is not on loopback"),
             Denied::TooManyFailures { user, wait } => {
                 let seconds = wait.as_secs() + 1;
                 write!(f, "too many wrong passwords of '{}' from this address: wait {seconds} s", Foreign(user))
@@ -209,18 +311,6 @@ impl fmt::Display for Denied {
             Denied::Closed(reason) => write!(f, "nobody is admitted by password: {reason}"),
         }
     }
-}
-
-/// User and password out of a header of the Basic scheme (RFC 7617): the first colon separates
-/// them, the password may hold more.
-fn credentials(header: &str) -> Option<(String, Secret)> {
-    let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let decoded = Secret::new(String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?);
-    let (user, password) = decoded.reveal().split_once(':')?;
-    Some((user.to_string(), Secret::new(password.to_string())))
 }
 
 fn nobody(config: &Config) -> Mistake {
@@ -232,137 +322,4 @@ fn nobody(config: &Config) -> Mistake {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Search;
-    use crate::gate::peer::Proxies;
-    use crate::scratch::Scratch;
-
-    /// alice's password is `secret` (made with Python's hashlib: scrypt, n=16384, r=8, p=1, the salt 16 zero bytes).
-    const USERS: &str = "alice:$8$AAAAAAAAAAAAAAAAAAAAAA$aLJr313a4S4tKM+skUSPwmGcnRd98oRU1CnCPv6T4/Q\n";
-
-    fn auth(folder: &Scratch, settings: &[(&'static str, &str)]) -> Auth {
-        let known = [crate::config::SETTINGS, SETTINGS, crate::gate::peer::SETTINGS, users::SETTINGS].concat();
-        let file = folder.file("acmepasswd", USERS).display().to_string();
-        let mut arguments = vec![("PASSWD_FILE", "test", file)];
-        arguments.extend(settings.iter().map(|(name, value)| (*name, "test", value.to_string())));
-        let search = Search { named: None, file_name: "no such file", last: None };
-        let (config, mut mistakes) = Config::load(&known, arguments, |_| None, search).unwrap();
-        let auth = Auth::read(&config, &mut mistakes);
-        mistakes.finish(auth).unwrap()
-    }
-
-    fn client(address: &str) -> Client {
-        let search = Search { named: None, file_name: "no such file", last: None };
-        let config = Config::load(crate::gate::peer::SETTINGS, Vec::new(), |_| None, search).unwrap().0;
-        Proxies::read(&config, &mut Mistakes::default()).unwrap().client(address.parse().unwrap(), &[])
-    }
-
-    fn basic(user: &str, password: &str) -> String {
-        format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
-    }
-
-    /// What an attempt gives, and how many derivations it costs.
-    fn costs(auth: &Auth, address: &str, header: Option<&str>) -> (Result<Option<String>, Denied>, u64) {
-        let before = auth.users().map_or(0, UsersFile::derivations);
-        let outcome = auth.admit(&client(address), header).map(|caller| caller.user().map(str::to_string));
-        (outcome, auth.users().map_or(0, UsersFile::derivations) - before)
-    }
-
-    const HERE: &str = "192.0.2.7";
-
-    #[test]
-    fn a_right_password_is_paid_for_once_and_a_wrong_one_each_time() {
-        let folder = Scratch::new();
-        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
-        let alice = || Ok(Some("alice".to_string()));
-        let right = basic("alice", "secret");
-        assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 1));
-        assert_eq!(costs(&auth, HERE, Some(&right)), (alice(), 0));
-        assert_eq!(costs(&auth, "2001:db8::1", Some(&right)), (alice(), 1), "elsewhere it is verified again");
-        assert_eq!(costs(&auth, "2001:db8::ffff:1", Some(&right)), (alice(), 0), "the same household");
-        let wrong = |user: &str| Err(Denied::WrongPassword { user: user.to_string() });
-        assert_eq!(costs(&auth, HERE, Some(&basic("alice", "Secret"))), (wrong("alice"), 1));
-        assert_eq!(
-            costs(&auth, HERE, Some(&basic("nobody", "secret"))),
-            (wrong("nobody"), 1),
-            "an unknown user costs too"
-        );
-        assert_eq!(costs(&auth, HERE, None), (Err(Denied::NoPassword), 0));
-        folder.file("acmepasswd", &USERS.replace("alice", "bob"));
-        assert_eq!(
-            costs(&auth, HERE, Some(&right)),
-            (wrong("alice"), 1),
-            "a change of the file ends what is remembered"
-        );
-    }
-
-    #[test]
-    fn after_five_failures_nothing_is_derived_any_more_for_that_pair() {
-        let folder = Scratch::new();
-        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
-        for _ in 0..5 {
-            assert_eq!(costs(&auth, HERE, Some(&basic("alice", "wrong"))).1, 1);
-        }
-        for password in ["wrong", "secret"] {
-            let (outcome, derivations) = costs(&auth, HERE, Some(&basic("alice", password)));
-            assert!(matches!(outcome, Err(Denied::TooManyFailures { .. })), "{outcome:?}");
-            assert_eq!(derivations, 0);
-        }
-        let right = basic("alice", "secret");
-        assert!(costs(&auth, "192.0.2.8", Some(&right)).0.is_ok(), "not locked out from elsewhere");
-    }
-
-    /// The web server goes on while somebody behind its address guesses, and what is remembered is
-    /// no way to guess past the throttle.
-    #[test]
-    fn a_remembered_password_is_good_while_its_pair_waits_but_not_to_be_guessed_at() {
-        let folder = Scratch::new();
-        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
-        let (right, wrong) = (basic("alice", "secret"), basic("alice", "wrong"));
-        assert!(costs(&auth, HERE, Some(&right)).0.is_ok());
-        let guesses: u64 = (0..6).map(|_| costs(&auth, HERE, Some(&wrong)).1).sum();
-        assert_eq!(guesses, 5);
-        assert_eq!(costs(&auth, HERE, Some(&right)), (Ok(Some("alice".to_string())), 0));
-        let guesses: u64 = (0..100).map(|_| costs(&auth, HERE, Some(&wrong)).1).sum();
-        assert_eq!(guesses, 5, "its success cleared the five before");
-        let (outcome, derivations) = costs(&auth, HERE, Some(&right));
-        assert!(matches!(outcome, Err(Denied::TooManyFailures { .. })) && derivations == 0, "forgotten: {outcome:?}");
-    }
-
-    #[test]
-    fn guesses_at_the_same_time_are_no_more_than_one_after_the_other() {
-        let folder = Scratch::new();
-        let auth = auth(&folder, &[("BASIC_AUTH", "required")]);
-        let wrong = basic("alice", "wrong");
-        let guess = || auth.admit(&client(HERE), Some(&wrong));
-        // Whoever is told that we are busy tries again.
-        std::thread::scope(|scope| {
-            (0..8).for_each(|_| drop(scope.spawn(|| (0..20).for_each(|_| drop(guess())))));
-        });
-        (0..20).for_each(|_| drop(guess()));
-        assert_eq!(auth.users().unwrap().derivations(), 5);
-    }
-
-    /// Else the same web server would be now its user and now its address.
-    #[test]
-    fn an_allowed_host_that_has_to_wait_is_not_taken_for_its_address() {
-        let folder = Scratch::new();
-        let auth = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
-        let right = basic("alice", "secret");
-        let _full = auth.derivations.fill();
-        assert_eq!(costs(&auth, HERE, Some(&right)), (Err(Denied::Busy), 0));
-        assert_eq!(costs(&auth, HERE, None), (Ok(None), 0));
-    }
-
-    #[test]
-    fn an_address_that_is_not_allowed_costs_nothing() {
-        let folder = Scratch::new();
-        let right = basic("alice", "secret");
-        let required = auth(&folder, &[("BASIC_AUTH", "required"), ("ALLOWED_HOSTS", "192.0.2.8")]);
-        assert_eq!(costs(&required, HERE, Some(&right)), (Err(Denied::Host(HERE.parse().unwrap())), 0));
-        let sufficient = auth(&folder, &[("BASIC_AUTH", "sufficient"), ("ALLOWED_HOSTS", HERE)]);
-        assert_eq!(costs(&sufficient, HERE, None), (Ok(None), 0));
-        assert_eq!(costs(&sufficient, HERE, Some(&right)), (Ok(Some("alice".to_string())), 1));
-    }
-}
+mod tests;

@@ -61,10 +61,22 @@ impl Derivations {
         Some(Place(self))
     }
 
+    /// Takes every place at work.
+    #[cfg(test)]
+    pub(super) fn occupy(&self) -> Vec<Place<'_>> {
+        (0..self.limit).filter_map(|_| self.take(IpAddr::from([0, 0, 0, 0]))).collect()
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.state().waiting.len()
+    }
+
     /// Takes every place, at work and to wait.
     #[cfg(test)]
     pub(super) fn fill(&self) -> Vec<Place<'_>> {
-        let places = (0..self.limit).filter_map(|_| self.take(IpAddr::from([0, 0, 0, 0]))).collect();
+        let places = self.occupy();
         self.state().waiting.extend((0..WAITING as u8).map(|last| IpAddr::from([0, 0, 0, last])));
         places
     }

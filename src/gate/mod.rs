@@ -5,9 +5,11 @@
 pub mod access;
 pub mod alias;
 pub mod auth;
+pub mod claim;
 mod derivations;
 pub mod peer;
 pub mod recent;
+pub mod register;
 mod remembered;
 pub mod scope;
 mod throttle;

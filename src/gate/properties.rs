@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::access::Access;
+use super::alias::Aliases;
 use super::peer::{self, Proxies};
 use super::scope::Scope;
 use super::{auth::Caller, contains, network};
@@ -205,5 +206,41 @@ fn any_caller_may_touch_exactly_what_some_rule_gives_to_it() {
         let caller = Caller::at(client, is_host, user);
         let granted = scope.challenge(&caller, &Name::host(&domain).unwrap(), deadline);
         assert_eq!(granted.is_ok(), expected, "{caller:?} at {domain} by\n{}", rules.concat());
+    });
+}
+
+#[test]
+fn any_record_is_granted_exactly_if_the_caller_may_touch_all_names_that_are_proved_there() {
+    let names = ["a.com", "b.com", "b.a.com"].map(|name| Name::host(name).unwrap());
+    let targets = ["t.net", "_acme-challenge.t.net", "_acme-challenge.d.com.z.net"];
+    let deadline = Deadline::after(std::time::Duration::from_secs(3600));
+    let (caller, folder) = (Caller::for_tests("alice"), Scratch::new());
+    let file = folder.file("access", "");
+    property(|random| {
+        let mut pairs = Vec::new();
+        for name in names.iter().filter(|_| !random.once_in(3)).collect::<Vec<_>>() {
+            pairs.push((name.as_str(), random.one_of(&targets)));
+        }
+        let allowed: Vec<_> = names.iter().filter(|_| !random.once_in(4)).cloned().collect();
+        let rules: Vec<_> = allowed.iter().map(|name| format!("alice {name}\n")).collect();
+        std::fs::write(&file, rules.concat()).unwrap();
+        let scope = Scope::ruled(names.to_vec(), Access::of(&file)).delegating(Aliases::of(&pairs));
+        // Where the CA ends up that looks for a name's challenge.
+        let ends = |name: &Name| {
+            let target = pairs.iter().find(|(one, _)| *one == name.as_str()).map(|(_, target)| target.to_string());
+            target.unwrap_or_else(|| format!("_acme-challenge.{name}"))
+        };
+        let asked = match random.below(3) {
+            0 => random.one_of(&targets).to_string(),
+            1 => random.one_of(&["t.net", "net", "a.com", "x.t.net", "_acme-challenge.net"]).to_string(),
+            _ => format!("_acme-challenge.{}", random.one_of(&names)),
+        };
+        let named = names.iter().find(|name| asked == format!("_acme-challenge.{name}"));
+        let owner = named.map_or_else(|| asked.clone(), ends);
+        let proved: Vec<_> = names.iter().filter(|name| ends(name) == owner).collect();
+        let expected = !proved.is_empty() && proved.iter().all(|name| allowed.contains(name));
+        let granted = scope.record(&caller, &Name::owner(&asked).unwrap(), deadline);
+        let shown = granted.as_ref().ok().map(|grant| grant.owner().as_str());
+        assert_eq!(shown, expected.then_some(owner.as_str()), "{asked} with {pairs:?} for {allowed:?}");
     });
 }

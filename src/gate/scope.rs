@@ -1,12 +1,12 @@
 //! Is this name ours to touch? The only place that makes a [`Permit`].
 //!
-//! Its doors, each a function of [`Scope`]: a domain's challenge, a record by its own name, and the
-//! recall of what the ledger wrote down.
+//! Its doors, each a function of [`Scope`]: a domain's challenge, a record by its own name, the place of
+//! an acme-dns account, and the recall of what the ledger wrote down.
 
 use std::fmt;
-
 use std::time::Duration;
 
+use crate::acmedns::Account;
 use crate::challenge::{Action, Name, Value};
 use crate::deadline::Deadline;
 use crate::gate::access::{Access, NotAllowed};
@@ -18,6 +18,8 @@ pub struct Scope {
     domains: Vec<Name>,
     access: Access,
     aliases: Aliases,
+    /// DNS_ZONE, in which acme-dns accounts have places of their own.
+    zone: Option<Name>,
 }
 
 /// A caller may act at one owner name until a deadline. Gives [`Permit`]s.
@@ -26,6 +28,8 @@ pub struct Grant {
     domain: Name,
     owner: Name,
     caller: String,
+    /// See [`Grant::rolls`].
+    rolls: Option<usize>,
     deadline: Deadline,
 }
 
@@ -60,6 +64,10 @@ pub enum OutOfScope {
     Domains(Name),
     /// Not by this caller.
     Caller(NotAllowed),
+    /// Not by this acme-dns account: it is another one's, or none of its names.
+    Account(Name),
+    /// The acme-dns account's place was in a DNS_ZONE that is not served any more.
+    Place(Name),
     /// A record's name that is neither a challenge's nor the target of a delegated name.
     NoChallenge(Name),
     /// The record of that name, which was set there before the configuration was changed.
@@ -74,12 +82,17 @@ impl Scope {
 
     /// Of these domains to each caller what the rules allow.
     pub fn ruled(domains: Vec<Name>, access: Access) -> Scope {
-        Scope { domains, access, aliases: Aliases::default() }
+        Scope { domains, access, aliases: Aliases::default(), zone: None }
     }
 
     /// With these names delegated.
     pub fn delegating(self, aliases: Aliases) -> Scope {
         Scope { aliases, ..self }
+    }
+
+    /// And with the places of acme-dns accounts in this zone, to each account its own.
+    pub fn with_zone(self, zone: Option<Name>) -> Scope {
+        Scope { zone, ..self }
     }
 
     /// The door for a client's challenge.
@@ -102,36 +115,64 @@ impl Scope {
         if let Some(target) = self.aliases.target(&domain) {
             return self.at_target(caller, &domain, target, deadline);
         }
-        self.access.check(caller, &domain).map_err(OutOfScope::Caller)?;
-        Ok(Grant { domain, owner: owner.clone(), caller: caller.identity(), deadline })
+        self.allow(caller, &domain)?;
+        Ok(self.grant(caller, &domain, owner, deadline))
     }
 
     /// Whoever writes at a target proves every name whose challenge leads there, and has to be
     /// allowed all of them.
     fn at_target(&self, caller: &Caller, name: &Name, target: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
-        for proved in self.aliases.names(target) {
-            self.check(proved)?;
-            self.access.check(caller, proved).map_err(OutOfScope::Caller)?;
+        self.aliases.names(target).into_iter().try_for_each(|proved| self.allow(caller, proved))?;
+        Ok(self.grant(caller, name, target, deadline))
+    }
+
+    /// The door for an acme-dns account, which asks for its place by its subdomain. What is set there
+    /// is for all of its names, and it has to be allowed each. Whoever registered it is allowed the
+    /// place alone: somebody who may change a zone has to point there first.
+    pub fn place(&self, caller: &Caller, subdomain: &Name, deadline: Deadline) -> Result<Grant, OutOfScope> {
+        let own = caller.account().filter(|account| account.subdomain.as_str() == subdomain.as_str());
+        let account = own.ok_or_else(|| OutOfScope::Account(subdomain.clone()))?;
+        account.names.iter().try_for_each(|name| self.allow(caller, name))?;
+        let (place, first) = (&account.fulldomain, account.names.first());
+        if self.zone.as_ref().is_some_and(|zone| account.is_in(zone)) {
+            return Ok(self.grant(caller, first.unwrap_or(place), place, deadline));
         }
-        Ok(Grant { domain: name.clone(), owner: target.clone(), caller: caller.identity(), deadline })
+        match first.is_some_and(|name| name.challenge() == *place) {
+            true => self.record(caller, place, deadline),
+            false => Err(OutOfScope::Place(place.clone())),
+        }
+    }
+
+    /// The one place that makes a [`Grant`] for a caller.
+    fn grant(&self, caller: &Caller, domain: &Name, owner: &Name, deadline: Deadline) -> Grant {
+        let rolls = caller.account().map(Account::values);
+        Grant { domain: domain.clone(), owner: owner.clone(), caller: caller.identity(), rolls, deadline }
+    }
+
+    /// May this caller prove that domain? An acme-dns account only one of its names.
+    fn allow(&self, caller: &Caller, domain: &Name) -> Result<(), OutOfScope> {
+        if caller.account().is_some_and(|account| !account.names.contains(domain)) {
+            return Err(OutOfScope::Account(domain.clone()));
+        }
+        self.check(domain)?;
+        self.access.check(caller, domain).map_err(OutOfScope::Caller)
     }
 
     /// The door for the ledger, which takes back what it wrote down: removal only, and only of
     /// what the configuration still covers. Whoever set it may have lost the right to it since: the
     /// more reason to remove it.
     pub fn recall(&self, record: &Record, deadline: Deadline) -> Result<Permit, OutOfScope> {
-        self.check(&record.domain)?;
-        let is_ours =
-            record.owner == record.domain.challenge() || self.aliases.target(&record.domain) == Some(&record.owner);
-        if !is_ours {
+        let is_place = self.zone.as_ref().is_some_and(|zone| record.owner.is_within(zone));
+        // An account that was registered was asked for nothing but its place.
+        if !(is_place && record.owner == record.domain) {
+            self.check(&record.domain)?;
+        }
+        let is_target = self.aliases.target(&record.domain) == Some(&record.owner);
+        if !(is_place || is_target || record.owner == record.domain.challenge()) {
             return Err(OutOfScope::Elsewhere(record.owner.clone()));
         }
-        let grant = Grant {
-            domain: record.domain.clone(),
-            owner: record.owner.clone(),
-            caller: record.caller.clone(),
-            deadline,
-        };
+        let Record { domain, owner, caller, .. } = record.clone();
+        let grant = Grant { domain, owner, caller, rolls: None, deadline };
         Ok(Permit { recall: true, ..grant.teardown(record.value.clone()) })
     }
 
@@ -169,6 +210,12 @@ impl Grant {
     /// Who asked, as the ledger keeps it.
     pub fn caller(&self) -> &str {
         &self.caller
+    }
+
+    /// Does its caller leave values behind for good, as acme-dns clients do? Then the oldest make room
+    /// for new ones, and this is how many it may want at a time.
+    pub fn rolls(&self) -> Option<usize> {
+        self.rolls
     }
 
     pub fn deadline(&self) -> Deadline {
@@ -212,6 +259,11 @@ impl Permit {
         self.grant.deadline
     }
 
+    /// See [`Grant::rolls`].
+    pub fn rolls(&self) -> Option<usize> {
+        self.grant.rolls
+    }
+
     /// What the permit is about, to be written down.
     pub fn record(&self) -> Record {
         let Grant { domain, owner, caller, .. } = self.grant.clone();
@@ -237,6 +289,14 @@ impl fmt::Display for OutOfScope {
                 f,
                 "{name} does not begin with _acme-challenge, and is no target in DNS_ALIAS of the gateway: add it there \
                  if a CNAME led there, or correct the name"
+            ),
+            OutOfScope::Account(name) => {
+                write!(f, "{name} is neither the account's subdomain nor one of its names: see acmegw acmedns list")
+            }
+            OutOfScope::Place(name) => write!(
+                f,
+                "the account's place {name} is not in the DNS_ZONE that is served: set that as it was, or make the \
+                 account anew"
             ),
             OutOfScope::Elsewhere(name) => write!(f, "{name} is no longer a target in DNS_ALIAS"),
         }
@@ -353,5 +413,88 @@ mod tests {
         assert_eq!(without.recall(&www, soon()).unwrap_err(), OutOfScope::Elsewhere(www.owner.clone()));
         let others = record("www.example.com", "both.example.net");
         assert_eq!(scope.recall(&others, soon()).unwrap_err(), OutOfScope::Elsewhere(others.owner));
+    }
+
+    fn names(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| Name::host(name).unwrap()).collect()
+    }
+
+    /// What an account may set, by what it asks for.
+    fn set(scope: &Scope, account: &Account, asked: &str) -> Result<(String, String), OutOfScope> {
+        let (caller, asked) = (Caller::of_account(account), name(asked));
+        let door = if asked.as_str() == account.subdomain.as_str() { Scope::place } else { Scope::challenge };
+        let grant = door(scope, &caller, &asked, soon())?;
+        Ok((grant.domain.to_string(), grant.owner.to_string()))
+    }
+
+    #[test]
+    fn an_acme_dns_account_reaches_its_place_and_its_names_and_nothing_else() {
+        let zone = Name::owner("acme.example.net").unwrap();
+        let scope = Scope::new(names(&["example.com"])).with_zone(Some(zone.clone()));
+        let (account, _) = Account::new(names(&["www.example.com", "example.com"]), Some(&zone), Vec::new()).unwrap();
+        let (other, _) = Account::new(names(&["mail.example.com"]), None, Vec::new()).unwrap();
+        let place = |account: &Account, domain: &str| Ok((domain.to_string(), account.fulldomain.to_string()));
+        assert_eq!(set(&scope, &account, account.subdomain.as_str()), place(&account, "www.example.com"));
+        assert_eq!(set(&scope, &other, other.subdomain.as_str()), place(&other, "mail.example.com"));
+        let own = ("example.com".to_string(), "_acme-challenge.example.com".to_string());
+        assert_eq!(set(&scope, &account, "example.com"), Ok(own));
+        let foreign = ["a.example.com", "mail.example.com", other.subdomain.as_str(), account.fulldomain.as_str()];
+        let caller = Caller::of_account(&account);
+        for asked in foreign.into_iter().chain([account.username.as_str(), "acme.example.net", "example.net"]) {
+            for door in [Scope::place, Scope::challenge, Scope::record] {
+                assert!(door(&scope, &caller, &name(asked), soon()).is_err(), "{asked}");
+                assert!(door(&scope, &caller, &name(asked).challenge(), soon()).is_err(), "{asked}");
+            }
+        }
+        assert_eq!(set(&scope, &account, "mail.example.com"), Err(OutOfScope::Account(name("mail.example.com"))));
+        let other_zone = Scope::new(names(&["example.com"])).with_zone(Some(Name::owner("example.net").unwrap()));
+        let gone = Err(OutOfScope::Place(account.fulldomain.clone()));
+        assert_eq!(set(&other_zone, &account, account.subdomain.as_str()), gone);
+        let lost = Scope::new(names(&["www.example.com"])).with_zone(Some(zone));
+        let without = Err(OutOfScope::Domains(Name::host("example.com").unwrap()));
+        assert_eq!(set(&lost, &account, account.subdomain.as_str()), without, "it is for all of its names");
+    }
+
+    #[test]
+    fn whoever_registered_an_account_reaches_its_place_alone_as_long_as_there_is_a_zone() {
+        let zone = Name::owner("acme.example.net").unwrap();
+        let scope = Scope::new(names(&["example.com"])).with_zone(Some(zone.clone()));
+        let (account, _) = Account::registered(&zone, Vec::new(), "192.0.2.7").unwrap();
+        let place = account.fulldomain.to_string();
+        assert_eq!(set(&scope, &account, account.subdomain.as_str()), Ok((place.clone(), place)));
+        assert!(set(&scope, &account, "example.com").is_err());
+        assert!(set(&Scope::new(names(&["example.com"])), &account, account.subdomain.as_str()).is_err());
+        let grant = scope.place(&Caller::of_account(&account), &name(account.subdomain.as_str()), soon());
+        let record = grant.unwrap().setup(Value::parse(&"v".repeat(43)).unwrap()).record();
+        assert!(scope.recall(&record, soon()).is_ok());
+        assert!(Scope::new(names(&["example.com"])).recall(&record, soon()).is_err());
+        let apart = Record { domain: name("example.org"), ..record };
+        assert!(scope.recall(&apart, soon()).is_err());
+    }
+
+    /// Its names may lead elsewhere, with others, whom it has to be allowed too.
+    #[test]
+    fn an_accounts_place_at_a_delegated_name_is_at_its_target() {
+        let scope = delegating(Access::unlimited());
+        let of = |domains: &[&str]| Account::new(names(domains), None, Vec::new()).unwrap().0;
+        let (www, a) = (of(&["www.example.com"]), of(&["a.example.com"]));
+        let target = ("www.example.com".to_string(), "www.acme.example.net".to_string());
+        assert_eq!(set(&scope, &www, www.subdomain.as_str()), Ok(target));
+        let shared = OutOfScope::Account(name("b.example.com"));
+        assert_eq!(set(&scope, &a, a.subdomain.as_str()), Err(shared), "b.example.com leads there too");
+        let both = of(&["a.example.com", "b.example.com"]);
+        assert!(set(&scope, &both, both.subdomain.as_str()).is_ok());
+    }
+
+    #[test]
+    fn no_other_caller_reaches_an_accounts_place() {
+        let zone = Name::owner("acme.example.net").unwrap();
+        let scope = Scope::new(names(&["example.com"])).with_zone(Some(zone.clone()));
+        let (account, _) = Account::registered(&zone, Vec::new(), "192.0.2.7").unwrap();
+        for asked in [account.subdomain.as_str(), account.fulldomain.as_str()].map(name) {
+            for door in [Scope::place, Scope::challenge, Scope::record] {
+                assert!(door(&scope, &Caller::for_tests("alice"), &asked, soon()).is_err(), "{asked}");
+            }
+        }
     }
 }

@@ -19,6 +19,10 @@ use crate::gate::scope::{Grant, Permit, Record};
 use crate::sys::Refusal;
 use disk::{Disk, Kept};
 
+/// Records of one caller up to which the failed removal of a value that nobody has set here is kept in mind
+/// too. It may be there from before; a caller that makes values up must not fill the disk while
+/// the DNS service is away.
+const UNKNOWN_REMOVALS: usize = 100;
 /// The first and the longest pause before a failed removal is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
 
@@ -140,6 +144,10 @@ impl Ledger {
     fn removal_failed(&self, _changing: &MutexGuard<()>, record: Record) {
         let key = (record.owner.clone(), record.value.clone());
         let before = self.lines().get(&key).cloned();
+        if before.is_none() && self.count(&record.caller) >= UNKNOWN_REMOVALS {
+            log::warn!("{}: not to be removed later, {} has too many records already", record.owner, record.caller);
+            return;
+        }
         let state = State::removal_failed(before.as_ref(), Instant::now());
         // Whoever failed to remove it, it stays that of the one who set it.
         let line = Line { record: before.map_or(record, |line| line.record), state };
@@ -205,13 +213,22 @@ impl Ledger {
     pub fn ripe(&self, ttl: Duration) -> Vec<Record> {
         let (mut lines, now) = (self.lines(), Instant::now());
         for line in lines.values_mut() {
-            if let State::Intended { since } | State::Living { since } = line.state
-                && now >= since + line.record.life.unwrap_or(ttl).min(ttl)
-            {
+            let life = line.record.life.unwrap_or(ttl).min(ttl);
+            if line.state.since().is_some_and(|since| now >= since + life) {
                 line.state = State::Due { tries: 0, next: now };
             }
         }
         lines.values().filter(|line| line.state.is_due(now)).map(|line| line.record.clone()).collect()
+    }
+
+    /// Of the records of `caller` the newest `keep` stay; the others are due from now on.
+    pub fn roll(&self, caller: &str, keep: usize) {
+        let (mut lines, now) = (self.lines(), Instant::now());
+        let mut theirs: Vec<_> = lines.values_mut().filter(|line| line.record.caller == caller).collect();
+        // What is due already is not counted, and what is being made is the newest.
+        theirs.retain(|line| !matches!(line.state, State::Due { .. }));
+        theirs.sort_by_key(|line| std::cmp::Reverse(line.state.since()));
+        theirs.into_iter().skip(keep).for_each(|line| line.state = State::Due { tries: 0, next: now });
     }
 
     fn at(&self, owner: &Name, wanted: impl Fn(&Line) -> bool) -> Vec<Value> {
@@ -271,6 +288,14 @@ impl Line {
 }
 
 impl State {
+    /// None: it is to be removed.
+    fn since(self) -> Option<Instant> {
+        match self {
+            State::Intended { since } | State::Living { since } => Some(since),
+            State::Due { .. } => None,
+        }
+    }
+
     fn is_due(self, now: Instant) -> bool {
         matches!(self, State::Due { next, .. } if now >= next)
     }

@@ -81,6 +81,23 @@ fn a_removal_that_failed_is_due_and_goes_away_with_its_success() {
 }
 
 #[test]
+fn failed_removals_of_what_nobody_set_are_bounded_for_each_caller() {
+    let (ledger, alice, bob) = (Ledger::default(), grant("alice"), grant("bob"));
+    let away = || Err(Fault::Busy("away".into(), None));
+    change(&ledger, &alice.setup(value("a")), Ok(()));
+    for number in 0..2 * UNKNOWN_REMOVALS {
+        let value = Value::parse(&format!("{number:043}")).unwrap();
+        change(&ledger, &alice.teardown(value.clone()), away());
+        ledger.untried(&alice.teardown(value));
+    }
+    assert_eq!(ledger.count("alice"), UNKNOWN_REMOVALS);
+    change(&ledger, &alice.teardown(value("a")), away());
+    assert!(ledger.ripe(TTL).is_empty() && ledger.living(alice.owner(), "alice").is_empty(), "its own is kept in mind");
+    change(&ledger, &bob.teardown(value("b")), away());
+    assert_eq!(ledger.count("bob"), 1);
+}
+
+#[test]
 fn the_reaper_takes_what_outlived_its_time_unless_it_was_set_again() {
     let (ledger, grant) = (Ledger::default(), grant("alice"));
     change(&ledger, &grant.setup(value("a")), Ok(()));
@@ -210,4 +227,24 @@ fn a_value_that_another_failed_to_remove_stays_that_of_the_one_who_set_it() {
     change(&ledger, &grant("bob").teardown(value("a")), Err(Fault::Busy("later".into(), None)));
     ledger.untried(&grant("bob").teardown(value("a")));
     assert_eq!(ledger.values(alice.owner(), "alice"), [value("a")]);
+}
+
+#[test]
+fn the_newest_stay_and_what_was_set_again_is_new() {
+    let (ledger, alice, bob) = (Ledger::default(), grant("alice"), grant("bob"));
+    for letter in ["a", "b", "c"] {
+        change(&ledger, &alice.setup(value(letter)), Ok(()));
+    }
+    change(&ledger, &bob.setup(value("d")), Ok(()));
+    change(&ledger, &alice.setup(value("a")), Ok(()));
+    let due = || ledger.ripe(TTL).into_iter().map(|record| record.value).collect::<Vec<_>>();
+    ledger.roll("alice", 3);
+    assert_eq!(due(), []);
+    ledger.roll("alice", 2);
+    assert_eq!(due(), [value("b")]);
+    ledger.roll("alice", 1);
+    assert_eq!(due(), [value("b"), value("c")], "what is due already does not count");
+    change(&ledger, &alice.setup(value("b")), Ok(()));
+    ledger.roll("alice", 2);
+    assert_eq!(due(), [value("c")]);
 }

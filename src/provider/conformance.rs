@@ -7,7 +7,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PROVIDERS, Provider, Receipt, Zone, embedded, exec, openprovider, powerdns, rfc2136};
+use super::{
+    PROVIDERS, Provider, Receipt, Zone, cloudflare, desec, digitalocean, embedded, exec, gandi, hetzner, openprovider,
+    powerdns, rfc2136,
+};
 use crate::challenge::{Name, Value};
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -18,6 +21,11 @@ use crate::ledger::Ledger;
 /// The fixtures, by the names of the rows: as many as there are rows, or it does not compile.
 pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (embedded::ROW.name, embedded::tests::fixture),
+    (cloudflare::ROW.name, cloudflare::tests::fixture),
+    (desec::ROW.name, desec::tests::fixture),
+    (digitalocean::ROW.name, digitalocean::tests::fixture),
+    (gandi::ROW.name, gandi::tests::fixture),
+    (hetzner::ROW.name, hetzner::tests::fixture),
     (openprovider::ROW.name, openprovider::tests::fixture),
     (powerdns::ROW.name, powerdns::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),

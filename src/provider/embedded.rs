@@ -16,6 +16,7 @@ use crate::fault::Fault;
 use crate::gate::alias::Aliases;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
+use crate::mistake::Mistake;
 
 pub const ROW: Row = Row {
     name: "embedded",
@@ -60,9 +61,8 @@ struct Embedded {
 }
 
 fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) -> Option<Box<dyn Provider>> {
-    let name = |text: &str| Name::owner(text).map_err(|error| format!("that is {error}"));
     let listen = mistakes.note(config.list("DNS_LISTEN", listening_address));
-    let delegation = mistakes.note(config.parse("DNS_ZONE", name));
+    let delegation = mistakes.note(own_zone(config));
     let servers = mistakes.note(config.list("DNS_NS", name));
     let addresses = mistakes.note(config.list("DNS_ADDRESS", server_address));
     let aliases = Aliases::written(config);
@@ -80,6 +80,15 @@ fn build(config: &Config, mistakes: &mut Mistakes, surroundings: &Surroundings) 
         ledger: surroundings.ledger.clone(),
         bound: Mutex::default(),
     }))
+}
+
+/// DNS_ZONE, in which acme-dns accounts have their names too.
+pub fn own_zone(config: &Config) -> Result<Option<Name>, Mistake> {
+    config.parse("DNS_ZONE", name)
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::owner(text).map_err(|error| format!("that is {error}"))
 }
 
 /// `_acme-challenge.D.DNS_ZONE` is D's by another name: whoever may write there may prove D.

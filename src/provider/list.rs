@@ -57,36 +57,6 @@ fn full(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Search};
-    use crate::provider::Surroundings;
-    use crate::settings;
-    use std::sync::Arc;
-
-    #[test]
-    fn what_a_row_requires_is_what_its_build_asks_for() {
-        for row in PROVIDERS {
-            let search = Search { named: None, file_name: "none", last: None };
-            let (config, mut mistakes) = Config::load(&settings::serve(), Vec::new(), |_| None, search).unwrap();
-            let surroundings = Surroundings { ledger: Arc::default(), domains: Vec::new() };
-            let built = (row.build)(&config, &mut mistakes, &surroundings);
-            let told = mistakes.finish(built).err().map(|failure| failure.to_string()).unwrap_or_default();
-            for setting in row.settings() {
-                let asked_for = told.contains(&format!("{} is not set", setting.name));
-                assert_eq!(asked_for, setting.required, "{} of {}: {told}", setting.name, row.name);
-            }
-        }
-    }
-
-    /// One name is read in one way, whatever it means to whom.
-    #[test]
-    fn a_name_in_two_rows_has_one_default_and_is_a_secret_in_both_or_in_none() {
-        let known = settings::all();
-        for (row, setting) in PROVIDERS.iter().flat_map(|row| row.settings().map(move |setting| (row, setting))) {
-            let first = known.iter().find(|first| first.name == setting.name).unwrap();
-            let one = |setting: &Setting| (setting.default, setting.secret, setting.lists);
-            assert_eq!(one(first), one(setting), "{} of {}", setting.name, row.name);
-        }
-    }
 
     #[test]
     fn the_list_has_a_line_for_each_and_one_in_full_has_every_setting() {

@@ -14,15 +14,22 @@ use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
+pub mod cloudflare;
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod desec;
+pub mod digitalocean;
 pub mod embedded;
 pub mod exec;
+pub mod gandi;
+pub mod hetzner;
 pub mod list;
 pub mod openprovider;
 pub mod powerdns;
 pub mod rest;
 pub mod rfc2136;
+#[cfg(test)]
+mod rows;
 
 /// One DNS account at a service.
 ///
@@ -66,7 +73,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// A zone at a service; what is changed in it one after another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     /// The service's address: two accounts of one service may edit one zone.
     pub service: String,
@@ -113,7 +120,18 @@ pub struct Surroundings {
 }
 
 /// All providers.
-pub const PROVIDERS: &[Row] = &[embedded::ROW, openprovider::ROW, powerdns::ROW, rfc2136::ROW, exec::ROW];
+pub const PROVIDERS: &[Row] = &[
+    embedded::ROW,
+    cloudflare::ROW,
+    desec::ROW,
+    digitalocean::ROW,
+    gandi::ROW,
+    hetzner::ROW,
+    openprovider::ROW,
+    powerdns::ROW,
+    rfc2136::ROW,
+    exec::ROW,
+];
 
 /// The row of a name as it is written in DNSAPI_MODULE.
 pub fn find(name: &str) -> Option<&'static Row> {

@@ -44,6 +44,7 @@ const SETTINGS: &[Setting] = &[
 const PROFILE: Profile = Profile {
     title: "PowerDNS",
     remedy: "DNSAPI_PASSWORD is the server's api-key, and its webserver-allow-from has to admit this machine",
+    conflicts: &[],
     judge: judge::by_status,
     reason: |body| judge::reason(body, &[], &["/error"]),
 };

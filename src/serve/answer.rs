@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fault::Fault;
 use crate::foreign::Foreign;
 use crate::gate::auth::Denied;
+use crate::gate::register::NotRegistered;
 use crate::gate::scope::OutOfScope;
 use crate::limits::Exceeded;
 use crate::serve::framing::Malformed;
@@ -56,6 +57,8 @@ impl Answer {
 pub struct Problem {
     pub status: u16,
     pub detail: String,
+    /// What a dialect that has a fixed word for this error says instead.
+    pub word: Option<&'static str>,
     pub headers: Vec<(&'static str, String)>,
     /// Of which kind the DNS service's fault is, for programs; None: it is not about the service.
     pub fault: Option<&'static str>,
@@ -63,7 +66,11 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(status: u16, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), headers: Vec::new(), fault: None }
+        Problem { status, detail: detail.into(), word: None, headers: Vec::new(), fault: None }
+    }
+
+    pub fn word(self, word: &'static str) -> Problem {
+        Problem { word: Some(word), ..self }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Problem {
@@ -106,6 +113,8 @@ impl From<Denied> for Problem {
             )),
             // The name that was sent is known to the client; it is not told which half was wrong.
             Denied::WrongPassword { .. } => challenge(format!("{detail}: see acmegw-passwd(8)")),
+            Denied::WrongKey { .. } | Denied::Elsewhere { .. } => challenge(format!("{detail}: see acmegw-acmedns(8)")),
+            Denied::InTheClear => challenge(format!("{detail}: set SSL = on at the gateway")),
             Denied::TooManyFailures { wait, .. } => {
                 Problem::new(429, detail).with("Retry-After", (wait.as_secs() + 1).to_string())
             }
@@ -125,6 +134,22 @@ fn challenge(detail: String) -> Problem {
 impl From<OutOfScope> for Problem {
     fn from(out: OutOfScope) -> Problem {
         Problem::new(403, out.to_string())
+    }
+}
+
+impl From<NotRegistered> for Problem {
+    fn from(not: NotRegistered) -> Problem {
+        let detail = not.to_string();
+        match not {
+            NotRegistered::Closed => Problem::new(403, format!("{detail}: see ACMEDNS_REGISTER"))
+                .word("registration is closed: ask the gateway's administrator for an account"),
+            NotRegistered::Caller => Problem::new(403, detail),
+            NotRegistered::TooMany(wait) => {
+                Problem::new(429, detail).with("Retry-After", (wait.as_secs() + 1).to_string())
+            }
+            NotRegistered::Full => Problem::new(429, detail),
+            NotRegistered::Unwritten => Problem::new(500, format!("{detail}; the gateway's log says why")),
+        }
     }
 }
 

@@ -28,12 +28,15 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::account::{self, Accounts};
+use crate::acmedns::store::Store;
 use crate::config::{Config, Mistakes, Setting};
 use crate::failure::Failure;
 use crate::gate::access::{self, Access};
 use crate::gate::alias::{self, Aliases};
 use crate::gate::auth::{self, Auth};
+use crate::gate::claim::HEADERS;
 use crate::gate::peer::{self, Proxies};
+use crate::gate::register::{self, Registration};
 use crate::gate::scope::Scope;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
@@ -58,6 +61,7 @@ pub const SETTINGS: &[&[Setting]] = &[
     peer::SETTINGS,
     access::SETTINGS,
     alias::SETTINGS,
+    register::SETTINGS,
 ];
 
 /// Stacks of the door's threads and of the workers (bytes): ample for TLS and a provider's call.
@@ -66,6 +70,7 @@ const STACK: usize = 256 * 1024;
 const FAREWELL: Duration = Duration::from_secs(30);
 
 const IN_THE_CLEAR: &str = "with BASIC_AUTH would send passwords in the clear";
+const KEYS_IN_THE_CLEAR: &str = "with ACMEDNS_REGISTER would send keys in the clear";
 const CLEAR_REMEDY: &str = "set SSL = on, or LISTEN to a loopback address";
 
 /// How serve was called.
@@ -82,6 +87,7 @@ struct Plan {
     tls: Tls,
     proxies: Proxies,
     auth: Auth,
+    registration: Option<Registration>,
     access: Access,
     aliases: Aliases,
     accounts: Accounts,
@@ -113,18 +119,24 @@ impl Plan {
         let listen = mistakes.note(Listen::read(config));
         let tls = Tls::read(config, mistakes, called);
         let proxies = Proxies::read(config, mistakes);
-        let auth = Auth::read(config, mistakes);
+        let state = mistakes.note(state::folder(config));
+        let accounts_of_clients = Store::within(state.clone().flatten());
+        let auth = Auth::read(config, mistakes, accounts_of_clients.clone());
         let access = Access::read(config, mistakes);
         let accounts = Accounts::read(config, mistakes, &ledger);
+        let zone = accounts.as_ref().and_then(Accounts::own_zone);
+        let registration = Registration::read(config, mistakes, auth.as_ref(), accounts_of_clients, zone);
         let aliases = Aliases::read(config, mistakes, accounts.as_ref().map(Accounts::domains));
         let propagation = Propagation::read(config, mistakes);
         let ttl = mistakes.note(account::challenge_ttl(config));
-        let state = mistakes.note(state::folder(config));
         if let (Some(Tls::Plain), Some(auth), Some(listen)) = (&tls, &auth, &listen)
-            && auth.takes_passwords()
             && !listen.is_loopback()
         {
-            mistakes.push(config.mistake("SSL", format_args!("= off {IN_THE_CLEAR}"), CLEAR_REMEDY));
+            let registers = registration.as_ref().is_some_and(Option::is_some);
+            let secrets = [(auth.takes_passwords(), IN_THE_CLEAR), (registers, KEYS_IN_THE_CLEAR)];
+            for (_, what) in secrets.into_iter().filter(|(is_so, _)| *is_so) {
+                mistakes.push(config.mistake("SSL", format_args!("= off {what}"), CLEAR_REMEDY));
+            }
         }
         Some(Plan {
             rights: rights?,
@@ -132,6 +144,7 @@ impl Plan {
             tls: tls?,
             proxies: proxies?,
             auth: auth?,
+            registration: registration?,
             access: access?,
             aliases: aliases?,
             accounts: accounts?,
@@ -175,7 +188,7 @@ impl Plan {
         self.accounts.check()
     }
 
-    fn serve(self) -> Result<(), Failure> {
+    fn serve(mut self) -> Result<(), Failure> {
         let files =
             sys::raise_open_files().map_err(|error| Failure::Failed(format!("no limit of open files: {error}")))?;
         let capacity = Capacity::for_files(files).ok_or_else(|| too_few_files(files))?;
@@ -189,18 +202,21 @@ impl Plan {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<SocketAddr>>>();
         let addresses = addresses.map_err(|error| start_failed("listening sockets", &error))?;
         let pair = self.tls.ready(&addresses.iter().map(SocketAddr::ip).collect::<Vec<_>>())?;
-        if pair.is_none() && self.auth.takes_passwords() {
-            refuse_clear_passwords(&addresses)?;
+        if pair.is_none() {
+            keep_secrets_off(&addresses, &mut self.auth, self.registration.is_some())?;
         }
         self.accounts.start()?;
-        let forwarded = vec!["Authorization".to_string(), self.proxies.header.clone()];
-        let scope = Scope::ruled(self.accounts.domains(), self.access).delegating(self.aliases);
+        let forwarded = HEADERS.into_iter().chain([self.proxies.header.as_str()]).map(str::to_string).collect();
+        let scope = Scope::ruled(self.accounts.domains(), self.access)
+            .delegating(self.aliases)
+            .with_zone(self.accounts.own_zone().cloned());
         let proxies = Arc::new(self.proxies);
         let checks = self.propagation.checks(self.ledger.clone(), files);
         checks.as_ref().map_or(Ok(()), Checks::start).map_err(|error| start_failed("a thread", &error))?;
         let gateway = Gateway {
             proxies: proxies.clone(),
             auth: self.auth,
+            registration: self.registration,
             scope,
             limits: Limits::default(),
             ledger: self.ledger,
@@ -247,11 +263,20 @@ fn announce(addresses: &[SocketAddr], pair: Option<&Pair>) {
 
 /// The configuration was judged before; this judges the addresses that the sockets really have,
 /// since a jail may turn 127.0.0.1 into something else.
-fn refuse_clear_passwords(addresses: &[SocketAddr]) -> Result<(), Failure> {
-    match addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
-        None => Ok(()),
-        Some(open) => Err(Failure::Usage(format!("SSL = off on {open} {IN_THE_CLEAR}: {CLEAR_REMEDY}"))),
+fn keep_secrets_off(addresses: &[SocketAddr], auth: &mut Auth, registers: bool) -> Result<(), Failure> {
+    let Some(open) = open_address(addresses) else { return Ok(()) };
+    let secrets = [(auth.takes_passwords(), IN_THE_CLEAR), (registers, KEYS_IN_THE_CLEAR)];
+    if let Some((_, what)) = secrets.into_iter().find(|(is_so, _)| *is_so) {
+        return Err(Failure::Usage(format!("SSL = off on {open} {what}: {CLEAR_REMEDY}")));
     }
+    // Whether there are accounts, now or later, is not known: their keys are of no use.
+    auth.take_no_keys();
+    Ok(())
+}
+
+/// The address, if any, at which what is sent in the clear can be read on the way.
+fn open_address(addresses: &[SocketAddr]) -> Option<&SocketAddr> {
+    addresses.iter().find(|address| !address.ip().to_canonical().is_loopback())
 }
 
 /// Takes no new connection, and gives what is under way time to end.
@@ -291,7 +316,7 @@ mod tests {
 
     #[test]
     fn the_addresses_that_the_sockets_really_have_decide() {
-        let judged = |text: &str| refuse_clear_passwords(&[text.parse().unwrap()]).is_ok();
+        let judged = |text: &str| open_address(&[text.parse().unwrap()]).is_none();
         assert!(judged("127.0.0.2:80") && judged("[::1]:80") && judged("[::ffff:127.0.0.1]:80"));
         assert!(!judged("192.0.2.1:80") && !judged("0.0.0.0:80") && !judged("[::]:80"));
     }

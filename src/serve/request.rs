@@ -8,19 +8,23 @@ use crate::account::Accounts;
 use crate::challenge::{Challenge, Value};
 use crate::foreign::Foreign;
 use crate::gate::auth::{Auth, Caller};
+use crate::gate::claim::Claim;
 use crate::gate::peer::Proxies;
+use crate::gate::register::{NotRegistered, Registration};
 use crate::gate::scope::{Grant, Permit, Scope};
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::propagation::Checks;
 use crate::serve::answer::{Answer, Problem};
-use crate::serve::dialect::{self, Route};
+use crate::serve::dialect::{self, Route, acmedns};
 use crate::serve::engine::Ask;
 
 /// What every request needs.
 pub struct Gateway {
     pub proxies: Arc<Proxies>,
     pub auth: Auth,
+    /// None: no acme-dns account is made for whoever asks.
+    pub registration: Option<Registration>,
     pub scope: Scope,
     pub limits: Limits,
     pub ledger: Arc<Ledger>,
@@ -76,18 +80,23 @@ impl Gateway {
                 return Ok(Answer::text(200, "OK\n"));
             }
             Route::May(domain) => {
-                let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
                 event.met(&caller, "may", domain);
                 return self.may(&caller, domain, ask);
             }
+            Route::Register => {
+                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+                event.met(&caller, "register", "-");
+                return self.register(&caller, ask, event);
+            }
             Route::Visible(domain, value) => {
-                let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
                 event.met(&caller, VISIBLE, domain);
                 return self.visible(&caller, domain, value, ask);
             }
             Route::Dialect(dialect) => dialect,
         };
-        let caller = self.auth.admit(&client, ask.value("Authorization"))?;
+        let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
         let challenge = (dialect.read)(ask)?;
         let name = challenge.domain();
         event.met(&caller, challenge.verb(), name.challenged().as_ref().unwrap_or(name).as_str());
@@ -95,7 +104,19 @@ impl Gateway {
         let permits = self.permits(&grant, &challenge);
         self.limits.check(&permits, &self.ledger)?;
         self.accounts.carry_out(&permits).into_iter().collect::<Result<Vec<()>, _>>()?;
+        if let Some(values) = grant.rolls() {
+            self.ledger.roll(grant.caller(), Limits::kept(values));
+        }
         Ok(self.looked_for(&grant, &challenge, dialect, (dialect.answer)(&challenge, ask)))
+    }
+
+    /// Makes an account for an acme-dns client that may have one.
+    fn register(&self, caller: &Caller, ask: &Ask, event: &mut Event) -> Result<Answer, Problem> {
+        let allow_from = acmedns::allow_from(&ask.body)?;
+        let registration = self.registration.as_ref().ok_or(NotRegistered::Closed)?;
+        let (account, key) = registration.register(caller, allow_from)?;
+        event.name = account.fulldomain.to_string();
+        Ok(acmedns::registered(&account, &key))
     }
 
     /// May this caller touch that domain, and what has it living there? Asks no DNS service.

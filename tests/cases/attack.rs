@@ -3,7 +3,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpStream};
-use std::time::Instant;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::figures::Figures;
 use crate::support::{Gateway, PATIENCE, Scratch, VALUE, acmegw, body, connect_from, myself, reply, stderr, tls};
@@ -140,7 +142,15 @@ fn with_too_few_files_it_does_not_start_and_says_so() {
     let program = acmegw(&[]).get_program().to_owned();
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 63; exec \"$0\" serve -e \"$1\""]).arg(program).arg(file);
-    let output = command.env_clear().env("RUN_AS_USER", myself()).output().unwrap();
+    command.env_clear().env("RUN_AS_USER", myself()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let (mut child, began) = (command.spawn().unwrap(), Instant::now());
+    while child.try_wait().unwrap().is_none() {
+        if began.elapsed() >= PATIENCE {
+            child.kill().unwrap();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("only 63 open files are allowed: at least 64"), "{}", stderr(&output));
 }

@@ -41,7 +41,7 @@ fn every_fault_is_refused_with_its_line_and_remedy() {
         ("SSL = perhaps", "SSL has a wrong value"),
         ("DNSAPI_DOMAINS = *.example.com", "DNSAPI_DOMAINS has a wrong value"),
         ("DNSAPI_DOMAINS = bücher.example", "A-label"),
-        ("DNSAPI_MODULE = cloudfare", "set DNSAPI_MODULE to one of embedded, openprovider, "),
+        ("DNSAPI_MODULE = cloudfare", "did you mean cloudflare? Otherwise set DNSAPI_MODULE to one of embedded, "),
         ("DNSAPI_MODULE = providers.openprovider\nDNSAPI_CLASS = Other", "DNSAPI_CLASS does not fit"),
         ("DNS_LISTEN = 0.0.0.0:53", "DNS_LISTEN"),
         ("CHALLENGE_TTL = 0", "CHALLENGE_TTL has a wrong value"),

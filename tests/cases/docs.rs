@@ -34,11 +34,12 @@ struct Documented {
     words: &'static [&'static str],
 }
 
-const COMMANDS: [Documented; 5] = [
+const COMMANDS: [Documented; 6] = [
     Documented { page: "man/acmegw.8", words: &[] },
     Documented { page: "man/acmegw-serve.8", words: &["serve"] },
     Documented { page: "man/acmegw-hook.8", words: &["hook"] },
     Documented { page: "man/acmegw-passwd.8", words: &["passwd"] },
+    Documented { page: "man/acmegw-acmedns.8", words: &["acmedns"] },
     Documented { page: PROVIDERS_PAGE, words: &["providers"] },
 ];
 
@@ -182,6 +183,7 @@ fn each_documented_link_is_the_tool_that_the_manual_says() {
             Tool::Serve { .. } => "serve",
             Tool::Hook(_) => "hook",
             Tool::Passwd(_) => "passwd",
+            Tool::Acmedns(_) => "acmedns",
             Tool::Providers(_) => "providers",
         };
         assert_eq!(is, tool, "{name}");

@@ -1,8 +1,11 @@
 //! The clients' requests are in tests/dialect/httpreq.
 
+use std::io::Write;
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
-use crate::support::{Gateway, Reply, VALUE, body, read};
+use crate::support::{Gateway, Reply, VALUE, body, read, reply};
 
 const HOSTS: &str = "ALLOWED_HOSTS = 127.0.0.1";
 
@@ -188,14 +191,19 @@ fn no_error_is_taken_for_success_by_acme_sh() {
     }
 }
 
-/// lego gives up after 30 seconds, and so does this client.
+/// lego gives up after 30 seconds; that it is 25 is a unit's test. Here a busy machine has time, and
+/// still less than the native dialect's clients have patience.
 #[test]
-fn a_provider_that_hangs_is_answered_for_before_lego_gives_up() {
+fn a_provider_that_hangs_is_answered_for_within_the_patience_of_the_dialect() {
     let gateway = Gateway::start(HOSTS);
     gateway.folder.program("program", "echo \"$@\" >>\"${0%/*}/changes\"\nexec sleep 600\n");
     let ask = |name: &str| {
-        let fqdn = format!("_acme-challenge.{name}.");
-        gateway.request("POST", "/present", "", &default_mode(&fqdn, VALUE))
+        let body = default_mode(&format!("_acme-challenge.{name}."), VALUE);
+        let length = body.len();
+        let mut stream = gateway.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(100))).unwrap();
+        write!(stream, "POST /present HTTP/1.1\r\nHost: gateway\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+        reply(&mut stream)
     };
     let replies = std::thread::scope(|scope| {
         // The second one waits for the first one's lock all the while.

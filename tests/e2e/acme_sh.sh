@@ -1,49 +1,60 @@
 #!/bin/sh
-# acme.sh's dns_acmeproxy, the operator's own copy of it: ACME_SH names the
-# script, beside which its folder dnsapi is. An apex and its wildcard, and a name
-# that is delegated by a CNAME, whose target acme.sh asks for. What it sends is
-# also in tests/dialect/httpreq.
+# acme.sh, the operator's own copy of it: ACME_SH names the script, beside which
+# its folder dnsapi is. With dns_acmeproxy, as acmegw-clients(7) says; and for a
+# name that a CNAME delegates, whose target it asks for. What it sends is also in
+# tests/dialect/httpreq.
+if [ "${1-}" != mounts ]; then
+	unshare -m true 2>/dev/null || { echo "no mount namespace to be had here" && exit 77; }
+	exec unshare -m sh "$0" mounts
+fi
 . "${0%/*}/lib.sh"
+. "${0%/*}/lib/clients.sh"
 [ -n "${ACME_SH-}" ] || skip_foreign "ACME_SH names no acme.sh, and Debian has none"
 [ -r "$ACME_SH" ] || fail "ACME_SH=$ACME_SH cannot be read"
 need pebble named dig curl
 
-make_ca
-make_leaf leaf DNS:localhost,IP:127.0.0.1 nobody
-chmod 644 "$T/leaf.pem"
-start_delegating_bind bind
-start_gateway gateway <<END
-$(bind_account)
-DNSAPI_DOMAINS = acme.test, example.test
-BASIC_AUTH = required
-PASSWD_FILE = $T/gateway/acmepasswd
-DNS_ALIAS = a.example.test=a.acme.test
-SSL_CERT = $T/leaf.pem
-SSL_KEY = $T/leaf.key
-END
-add_user "$T/gateway/acmepasswd" web1 secret
-chown nobody "$T/gateway/acmepasswd"
-start_pebble "$dns_port"
-
-acme_sh() { # NAME DOMAIN [OPTION…]
-	_name=$1 _domain=$2
-	shift 2
-	env ACMEPROXY_ENDPOINT="$gw" ACMEPROXY_USERNAME=web1 ACMEPROXY_PASSWORD=secret \
-		sh "$ACME_SH" --issue --home "$T/acme.sh" --server "https://127.0.0.1:$acme_port/dir" \
-		--ca-bundle "$T/ca.pem" --dns dns_acmeproxy --dnssleep 1 -d "$_domain" -d "*.$_domain" \
-		"$@" >>"$T/$_name.log" 2>&1 || fail "$_name: no certificate"
-	issued "$T/acme.sh/${_domain}_ecc/fullchain.cer" "$_domain"
+# In the PATH, as it is when it is installed. It does not look for the record in
+# the public DNS, and believes the gateway's own certificate.
+install_acme_sh() {
+	mkdir -p "$T/$account.acme.sh"
+	ln -sf "$(cd "${ACME_SH%/*}" && pwd)/dnsapi" "$T/$account.acme.sh/dnsapi"
+	cat "$T/ca.pem" "$T/$account/state/cert.pem" >"$T/bundle.pem"
+	cat >/usr/local/bin/acme.sh <<-END
+		#!/bin/sh
+		exec sh "$ACME_SH" --home "$T/$account.acme.sh" --ca-bundle "$T/bundle.pem" "\$@" --force --dnssleep 1
+	END
+	chmod 755 /usr/local/bin/acme.sh
 }
 
-mkdir "$T/acme.sh"
-ln -s "$(cd "${ACME_SH%/*}" && pwd)/dnsapi" "$T/acme.sh/dnsapi"
-acme_sh plain acme.test
-acme_sh alias a.example.test --domain-alias a.acme.test
-for name in acme.test a.acme.test; do
-	for action in setup teardown; do
-		done=$(grep -c "user=web1 action=$action name=$name status=200" "$T/gateway.log")
-		[ "$done" -eq 2 ] || fail "$done times $action of $name, not 2"
+issue() {
+	install_acme_sh
+	block acme.sh >"$T/acme.sh.sh"
+	sh -eu "$T/acme.sh.sh" >>"$T/acme_sh.log" 2>&1 || fail "acme.sh: status $?"
+	issued=$T/$account.acme.sh/example.test_ecc/fullchain.cer
+}
+
+alias_mode() {
+	ACMEPROXY_ENDPOINT=$gw ACMEPROXY_USERNAME=web1 ACMEPROXY_PASSWORD=$gw_password acme.sh --issue \
+		--server "https://127.0.0.1:$acme_port/dir" --dns dns_acmeproxy --domain-alias a.acme.test \
+		-d a.example.test -d '*.a.example.test' >>"$T/acme_sh.log" 2>&1 || fail "acme.sh, alias: status $?"
+	issued "$T/$account.acme.sh/a.example.test_ecc/fullchain.cer" a.example.test
+	for _action in setup teardown; do
+		_done=$(grep -c "user=web1 action=$_action name=a.acme.test status=200" "$T/$account.log")
+		[ "$_done" -eq 2 ] || fail "$_done times $_action at the target, not 2"
 	done
-	left=$(dig +short @127.0.0.1 -p "$dns_port" TXT "$name"; txt "$dns_port" "$name")
-	[ -z "$left" ] || fail "left behind: $left"
-done
+}
+
+on_both issue
+
+start_delegating_bind bind_cname
+account=delegating
+install -d -o nobody "$T/$account"
+add_user "$T/$account/acmepasswd" web1 "$gw_password"
+start_gateway "$account" <<END
+$(bind_account)
+$(admission)
+DNS_ALIAS = a.example.test=a.acme.test
+END
+start_pebble "$dns_port"
+install_acme_sh
+alias_mode

@@ -15,7 +15,7 @@ case $ACMEGW in /*) ;; *) ACMEGW=$PWD/$ACMEGW ;; esac
 # roots of the machine are there: a case begins with none of them.
 if [ -z "${E2E_CLEAN-}" ]; then
 	exec env -i E2E_CLEAN=1 HOME="${HOME:-/}" TMPDIR="${TMPDIR:-/tmp}" \
-		PATH="$PATH:/usr/sbin:/sbin" ACMEGW="$ACMEGW" ACME_SH="${ACME_SH-}" sh "$0" "$@"
+		PATH="$PATH:/usr/sbin:/sbin" ACMEGW="$ACMEGW" ACME_SH="${ACME_SH-}" LEGO="${LEGO-}" sh "$0" "$@"
 fi
 
 skip() {
@@ -241,12 +241,12 @@ no_txt() { # PORT [NAME]
 }
 
 # BIND ($dns_port) with example.test, which nobody may change, and in it a CNAME
-# from a's challenge to a.acme.test. The key acmegw may change TXT records of
-# acme.test, unless a zone of another TYPE is given for it.
-start_delegating_bind() { # NAME [TYPE]
+# from a's challenge to a.acme.test, or another TARGET. The key acmegw may change
+# TXT records of acme.test, unless a zone of another TYPE is given for it.
+start_delegating_bind() { # NAME [TYPE [TARGET]]
 	dns_secret=$(openssl rand -base64 32)
 	_ours='primary; file "dynamic"; update-policy { grant acmegw zonesub TXT; };'
-	attempt delegating_bind "$1" "${2-$_ours}"
+	attempt delegating_bind "$1" "${2-$_ours}" "${3-a.acme.test}"
 }
 
 delegating_bind() {
@@ -257,7 +257,7 @@ delegating_bind() {
 		@ SOA ns hostmaster 1 60 60 3600 5
 		@ NS ns
 		ns A 127.0.0.1
-		_acme-challenge.a CNAME a.acme.test.
+		_acme-challenge.a CNAME $3.
 	END
 	sed /CNAME/d "$T/$1/static" >"$T/$1/dynamic"
 	cat >"$T/$1/named.conf" <<-END

@@ -2,48 +2,17 @@
 # PowerDNS through its HTTP API: values come and go beside those of others, a
 # child zone beats its parent, and a CNAME in the way is told with its remedy.
 . "${0%/*}/lib.sh"
-need pdns_server pdnsutil sqlite3 dig curl
-
-schema=/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql
-[ -r "$schema" ] || skip "pdns-backend-sqlite3 is not installed"
-
-utility() { pdnsutil --config-dir="$T/pdns" "$@" >>"$T/pdnsutil.log" 2>&1 || fail "pdnsutil $*"; }
-
-powerdns_once() {
-	dns_port=$(free_port) api_port=$(free_port)
-	cat >"$T/pdns/pdns.conf" <<-END
-		launch=gsqlite3
-		gsqlite3-database=$T/pdns/db
-		local-address=127.0.0.1
-		local-port=$dns_port
-		socket-dir=$T/pdns
-		cache-ttl=0
-		query-cache-ttl=0
-		negquery-cache-ttl=0
-		zone-cache-refresh-interval=0
-		api=yes
-		api-key=$key
-		webserver-address=127.0.0.1
-		webserver-port=$api_port
-	END
-	start root powerdns pdns_server --config-dir="$T/pdns" --daemon=no --guardian=no --disable-syslog
-	within 10 curl -fs -o "$T/servers" -H "X-API-Key: $key" "http://127.0.0.1:$api_port/api/v1/servers"
-}
-
-mkdir "$T/pdns"
-key=$(openssl rand -hex 16)
-sqlite3 "$T/pdns/db" <"$schema"
-attempt powerdns_once
-for zone in example.test child.example.test; do
-	utility create-zone "$zone" ns.example.test
-done
-utility add-record example.test _acme-challenge TXT 3600 '"of somebody else"'
-utility add-record example.test _acme-challenge.alias CNAME 3600 target.example.net.
+. "${0%/*}/lib/powerdns.sh"
+need dig
+need_powerdns
+start_powerdns example.test child.example.test
+pdns_utility add-record example.test _acme-challenge TXT 3600 '"of somebody else"'
+pdns_utility add-record example.test _acme-challenge.alias CNAME 3600 target.example.net.
 
 start_gateway gateway <<END
 DNSAPI_MODULE = powerdns
-DNSAPI_URL = http://127.0.0.1:$api_port
-DNSAPI_PASSWORD = $key
+DNSAPI_URL = http://127.0.0.1:$pdns_api
+DNSAPI_PASSWORD = $pdns_key
 DNSAPI_DOMAINS = example.test
 ALLOWED_HOSTS = 127.0.0.1
 END

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::linger;
 use nix::sys::socket::{setsockopt, sockopt};
+use ring::rand::{SecureRandom, SystemRandom};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::client;
@@ -213,8 +214,13 @@ fn broken_tls(attacker: &Attacker) -> String {
                 secured.sock.write_all(&hello)?;
             }
             _ => {
-                let noise = VALUE.repeat(40).into_bytes();
-                stream.write_all(&[&[0x16, 3, 1][..], &noise].concat())?;
+                // Every second one begins as a handshake does.
+                let mut noise = vec![0; 1720];
+                SystemRandom::new().fill(&mut noise).map_err(|_| io::ErrorKind::Other)?;
+                if noise[0] % 2 == 0 {
+                    noise[..3].copy_from_slice(&[0x16, 3, 1]);
+                }
+                stream.write_all(&noise)?;
             }
         }
         stream.shutdown(Shutdown::Write)?;

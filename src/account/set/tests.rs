@@ -28,7 +28,9 @@ struct Login {
 
 impl Provider for Login {
     fn zone(&self, _: &Name, _: Deadline) -> Result<Zone, Fault> {
-        Ok(Zone { service: "one".to_string(), name: Some(Name::owner("example.com").unwrap()), key: String::new() })
+        // Two accounts may know one zone under two keys.
+        let name = Some(Name::owner("example.com").unwrap());
+        Ok(Zone { service: "one".to_string(), name, key: self.who.to_string() })
     }
 
     fn apply(&self, _: &Zone, changes: &[Permit], _: Deadline) -> Vec<Result<Receipt, Fault>> {

@@ -25,6 +25,7 @@ const ZONE_UNKNOWN: [i64; 2] = [800, 872];
 pub const PROFILE: Profile = Profile {
     title: "OpenProvider",
     remedy: "check DNSAPI_USERNAME and DNSAPI_PASSWORD, and allow this user the API, also from this address",
+    conflicts: &[],
     judge: judged,
     reason: |body| judge::reason(body, &["/code"], &["/desc"]),
 };

@@ -100,7 +100,7 @@ impl Api {
                 Fault::NoZone(format!("{title} does not know the zone {} any more ({no}); was it removed?", place.zone))
             }
             (404, None) => Fault::NoZone(format!("{title} at {base} does not know it ({no}); is DNSAPI_URL right?")),
-            (409 | 412, Some(place)) => {
+            (status, Some(place)) if self.profile.conflicts.contains(&status) => {
                 Fault::Conflict(format!("somebody else changes {} at {title} just now ({no})", place.owner))
             }
             (_, Some(place)) => Fault::Refused(format!(

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use self::credentials::{Credentials, Headers};
+use self::credentials::{Credentials, Fixed, Headers};
 use self::judge::Problem;
 use super::{Provider, Receipt, Zone};
 use crate::challenge::{Action, Name, Value};
@@ -46,6 +46,8 @@ pub struct Profile {
     pub title: &'static str,
     /// What a refused login or a missing right needs: which settings, which rights.
     pub remedy: &'static str,
+    /// The HTTP statuses by which it says that somebody else changed the same thing just now.
+    pub conflicts: &'static [u16],
     /// The answer as it is, if it means success; most APIs say it by the status: [`judge::by_status`].
     pub judge: fn(&Api, Answer, changes: bool) -> Result<Answer, Problem>,
     /// The machine's word and the human's in the body of a refusal; empty where there is none.
@@ -114,6 +116,24 @@ pub trait Service: Send + Sync {
     /// [`Zone::key`] of the zone with exactly this name; None, or status 404, where the account has none.
     fn find_zone(&self, name: &Name, deadline: Deadline) -> Result<Option<String>, Problem>;
 
+    /// The zone that holds a name, and its key: asked for upwards, for want of a better way.
+    fn zone_of(&self, owner: &Name, deadline: Deadline) -> Result<Option<(Name, String)>, Problem> {
+        let mut forbidden = None;
+        let labels = |name: &Name| name.as_str().split('.').count();
+        // A top-level domain is nobody's zone here.
+        for name in owner.upwards().filter(|name| (2..=DEEPEST).contains(&labels(name))) {
+            match self.find_zone(&name, deadline) {
+                Ok(Some(key)) => return Ok(Some((name, key))),
+                Ok(None) => {}
+                Err(Problem::No(no)) if no.status == 404 => {}
+                // Some say this of what lies outside a token's rights, be it there or not.
+                Err(Problem::No(no)) if no.status == 403 => forbidden = Some(no),
+                Err(problem) => return Err(problem),
+            }
+        }
+        forbidden.map_or(Ok(None), |no| Err(Problem::No(no)))
+    }
+
     /// Adds or removes one value; nothing to do is fine.
     fn change(&self, place: &Place, action: Action, value: &Value, deadline: Deadline) -> Result<Receipt, Problem>;
 
@@ -126,24 +146,13 @@ pub trait Service: Send + Sync {
 impl<T: Service> Provider for T {
     fn zone(&self, owner: &Name, deadline: Deadline) -> Result<Zone, Fault> {
         let api = self.api();
-        let mut forbidden = None;
-        let labels = |name: &Name| name.as_str().split('.').count();
-        // A top-level domain is nobody's zone here.
-        for name in owner.upwards().filter(|name| (2..=DEEPEST).contains(&labels(name))) {
-            match self.find_zone(&name, deadline) {
-                Ok(Some(key)) => return Ok(Zone { service: api.base.as_str().to_string(), name: Some(name), key }),
-                Ok(None) => {}
-                Err(Problem::No(no)) if no.status == 404 => {}
-                // Some say this of what lies outside a token's rights, be it there or not.
-                Err(Problem::No(no)) if no.status == 403 => forbidden = Some(no),
-                Err(problem) => return Err(api.fault(problem, None)),
+        match self.zone_of(owner, deadline).map_err(|problem| api.fault(problem, None))? {
+            Some((name, key)) => Ok(Zone { service: api.base.as_str().to_string(), name: Some(name), key }),
+            None => {
+                let title = api.profile.title;
+                Err(Fault::NoZone(format!("the account at {title} holds no zone for {owner}; add the zone to it")))
             }
         }
-        let title = api.profile.title;
-        Err(match forbidden {
-            Some(no) => api.fault(Problem::No(no), None),
-            None => Fault::NoZone(format!("the account at {title} holds no zone for {owner}; add the zone to it")),
-        })
     }
 
     fn apply(&self, zone: &Zone, changes: &[Permit], deadline: Deadline) -> Vec<Result<Receipt, Fault>> {
@@ -189,7 +198,7 @@ pub fn secret(config: &Config, mistakes: &mut Mistakes, name: &str) -> Option<Se
     Some(secret)
 }
 
-/// A text that has to be there and is no secret; `form` refuses it or not, with the remedy.
+/// A text that has to be there, is no secret, and becomes part of a path.
 pub fn word(config: &Config, mistakes: &mut Mistakes, name: &str) -> Option<String> {
     let parser = |text: &str| match text.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#%&".contains(&byte)) {
         true => Ok(text.to_string()),
@@ -199,6 +208,19 @@ pub fn word(config: &Config, mistakes: &mut Mistakes, name: &str) -> Option<Stri
 }
 
 impl Api {
+    /// A service with an address of its own, and a token in DNSAPI_PASSWORD: `Authorization: SCHEME TOKEN`.
+    pub fn with_token(
+        config: &Config,
+        mistakes: &mut Mistakes,
+        profile: &'static Profile,
+        own: &str,
+        scheme: &str,
+    ) -> Option<Api> {
+        let base = base(config, mistakes, Some(own));
+        let token = secret(config, mistakes, "DNSAPI_PASSWORD")?;
+        Some(Api::new(config, mistakes, profile, base?, Fixed::authorization(scheme, &token)))
+    }
+
     pub fn new(
         config: &Config,
         mistakes: &mut Mistakes,

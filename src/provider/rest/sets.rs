@@ -1,9 +1,11 @@
 //! Services that keep whole RRsets: one is read, merged with the change, and written back under the
 //! zone's lock; where the service can compare before it writes, also against writers elsewhere.
 
+use serde_json::Value as Json;
+
 use super::judge::Problem;
 use super::text::{quoted, unquoted};
-use super::{Place, Service};
+use super::{Api, Place, Service};
 use crate::challenge::{Action, Value};
 use crate::deadline::Deadline;
 use crate::provider::Receipt;
@@ -34,6 +36,29 @@ pub trait Rrsets: Service {
         after: Option<&Rrset>,
         deadline: Deadline,
     ) -> Result<Receipt, Problem>;
+}
+
+/// What a set that was asked for by its name is: status 404 is none.
+pub fn found(
+    answer: Result<Json, Problem>,
+    read: impl Fn(&Json) -> Result<Rrset, Problem>,
+) -> Result<Option<Rrset>, Problem> {
+    match answer {
+        Ok(json) => read(&json).map(Some),
+        Err(Problem::No(no)) if no.status == 404 => Ok(None),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A set out of a list of values, each of which `text` takes out of its JSON.
+pub fn from_json(api: &Api, values: &Json, ttl: &Json, text: impl Fn(&Json) -> Option<&str>) -> Result<Rrset, Problem> {
+    let values = values.as_array().and_then(|values| values.iter().map(|one| text(one).map(str::to_string)).collect());
+    match (values, ttl.as_u64()) {
+        (Some(values), Some(ttl)) => Ok(Rrset { ttl, values, tag: String::new() }),
+        // Hetzner: null is the zone's own.
+        (Some(values), None) => Ok(Rrset { ttl: 0, values, tag: String::new() }),
+        (None, _) => Err(api.strange("a set without values", false)),
+    }
 }
 
 /// [`Service::change`] by reading and writing; nothing is written where nothing changes.

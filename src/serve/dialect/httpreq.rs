@@ -20,14 +20,16 @@ use crate::serve::engine::Ask;
 pub(super) const DIALECT: Dialect = Dialect {
     speaks: |path| action(path).is_some(),
     allow: "POST",
-    // lego gives up after 30 seconds (HTTPREQ_HTTP_TIMEOUT).
-    patience: Duration::from_secs(25),
+    patience: LEGO.saturating_sub(Duration::from_secs(5)),
     waits: true,
     read: |ask| Request::read(ask).map(|request| request.challenge),
     door: Scope::record,
     answer,
     refuse,
 };
+
+/// How long lego waits (providers/dns/httpreq, HTTPREQ_HTTP_TIMEOUT), TLS and the way included.
+const LEGO: Duration = Duration::from_secs(30);
 
 /// A request, and what its answer repeats.
 struct Request {

@@ -38,6 +38,16 @@ impl Object {
         }
     }
 
+    /// A field's texts, which are a list; none where it is absent or null.
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<&str>, Problem> {
+        let items = match self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value) {
+            None | Some(Json::Null) => return Ok(Vec::new()),
+            Some(Json::Array(items)) => items.iter().map(Json::as_str).collect(),
+            Some(_) => None,
+        };
+        items.ok_or_else(|| Problem::new(400, format!("the field {key} is not a list of texts")))
+    }
+
     /// A field's text that must be there.
     pub(super) fn required(&self, key: &str) -> Result<&str, Problem> {
         self.text(key)?.ok_or_else(|| Problem::new(400, format!("the field {key} is missing")))

@@ -1,6 +1,7 @@
 //! The languages that clients speak. Each is one file that turns a request into a [`Challenge`],
 //! its success and its errors into answers, and one row in [`DIALECTS`].
 
+pub mod acmedns;
 mod httpreq;
 mod json;
 mod native;
@@ -40,10 +41,12 @@ pub struct Dialect {
 }
 
 /// All dialects; the native one, which takes every path, is the last.
-const DIALECTS: &[Dialect] = &[httpreq::DIALECT, native::DIALECT];
+const DIALECTS: &[Dialect] = &[httpreq::DIALECT, acmedns::DIALECT, native::DIALECT];
 
+/// What a path ends with at which anybody may ask whether we are there, as at acme-dns's. By itself
+/// it is no dialect's.
+const HEALTH: &str = "health";
 /// The paths that are no dialect's, whatever they end with.
-const HEALTH: &str = "/health";
 const CHALLENGES: &str = "/challenges/";
 
 /// What a request is about.
@@ -52,6 +55,8 @@ pub enum Route<'a> {
     Health,
     /// May the caller touch this domain?
     May(&'a str),
+    /// Somebody wants an acme-dns account.
+    Register,
     /// Is this value visible at this domain?
     Visible(&'a str, &'a str),
     Dialect(&'static Dialect),
@@ -64,7 +69,7 @@ pub fn route(ask: &Ask) -> Result<Route<'_>, Problem> {
         true => Ok(()),
         false => Err(Problem::new(405, format!("this path takes {allow}")).with("Allow", allow)),
     };
-    if path == HEALTH {
+    if is_health(path) || ask.method == "GET" && last_segment(path) == HEALTH && !path.starts_with(CHALLENGES) {
         return allowed("GET").map(|()| Route::Health);
     }
     if let Some(rest) = path.strip_prefix(CHALLENGES) {
@@ -74,7 +79,8 @@ pub fn route(ask: &Ask) -> Result<Route<'_>, Problem> {
         });
     }
     let dialect = spoken(path);
-    allowed(dialect.allow).map(|()| Route::Dialect(dialect))
+    allowed(dialect.allow)?;
+    Ok(if acmedns::is_register(path) { Route::Register } else { Route::Dialect(dialect) })
 }
 
 /// An error, told in the language of the path that was asked.
@@ -99,8 +105,17 @@ pub fn resource(domain: &Name, value: &Value) -> String {
 
 fn spoken(path: &str) -> &'static Dialect {
     let last = &DIALECTS[DIALECTS.len() - 1];
-    let is_ours = path == HEALTH || path.starts_with(CHALLENGES);
+    let is_ours = is_health(path) || path.starts_with(CHALLENGES);
     DIALECTS.iter().find(|dialect| !is_ours && (dialect.speaks)(path)).unwrap_or(last)
+}
+
+fn is_health(path: &str) -> bool {
+    path.strip_prefix('/') == Some(HEALTH)
+}
+
+/// What decides for a dialect, whatever is in front of it.
+fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 fn path(target: &str) -> &str {

@@ -20,7 +20,7 @@ block() { # NAME
 		-e "s|what acmegw passwd printed|$gw_password|" \
 		-e "s|sha256//[A-Za-z0-9+/]*=|$gw_pin|" \
 		-e "s|https://acme-v02\\.api\\.letsencrypt\\.org/directory|https://127.0.0.1:$acme_port/dir|" \
-		-e "s|--dns |--dns.resolvers 127.0.0.1:$dns_port --dns |" \
+		-e "s|--path /usr/local/etc/lego|& --dns.resolvers 127.0.0.1:$dns_port|" \
 		-e 's/example\.com/example.test/g' >"$T/block"
 	[ -s "$T/block" ] || fail "acmegw-clients(7) has no block $1"
 	cat "$T/block"
