@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::Setting;
 use crate::hook::{self, dialect};
-use crate::{enrol, passwd, settings};
+use crate::{enrol, passwd, probe, settings};
 
 /// What acmegw was called to do.
 pub struct Invocation {
@@ -26,6 +26,7 @@ pub enum Tool {
     },
     Hook(hook::Call),
     Passwd(passwd::Call),
+    Probe(probe::Call),
     Acmedns(enrol::Call),
     /// All providers, or this one.
     Providers(Option<String>),
@@ -36,6 +37,7 @@ const LINKS: &[(&str, &str)] = &[
     ("acmegw-serve", "serve"),
     ("acmegw-hook", "hook"),
     ("acmegw-passwd", "passwd"),
+    ("acmegw-probe", "probe"),
     ("acmegw_server.py", "serve"),
     ("apache-mod_md.sh", "hook"),
     ("mdchallenge.sh", "hook"),
@@ -117,6 +119,11 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Invocation, cl
         }),
         "acmedns" => Tool::Acmedns(acmedns(&mut matches)),
         "providers" => Tool::Providers(matches.remove_one("name")),
+        "probe" => Tool::Probe(probe::Call {
+            domains: matches.remove_many("domain").unwrap_or_default().collect(),
+            json: matches.get_flag("json"),
+            timeout: matches.remove_one("timeout").expect("it has a default"),
+        }),
         _ => Tool::Passwd(passwd(&mut matches)),
     };
     Ok(Invocation { dotenv, settings, tool })
@@ -183,6 +190,22 @@ pub fn command() -> Command {
         .arg(Arg::new("names").value_name("NAMES").help("With add: domains. With delete: users").num_args(0..));
     let serve = serve.after_long_help(names(&settings::serve()));
     let hook = hook.after_long_help(names(&settings::hook()));
+    let probe = Command::new("probe")
+        .about("Proves domains end to end through the running gateway: a canary is set, seen and removed")
+        .arg(dotenv())
+        .arg(flag("json", 'j', "Print JSON, for monitoring"))
+        .arg(
+            option("timeout", Some('t'), "SECONDS", "How long a canary may take to be seen")
+                .default_value("300")
+                .value_parser(value_parser!(u64).range(1..=probe::LONGEST)),
+        )
+        .arg(
+            Arg::new("domain")
+                .value_name("DOMAIN")
+                .help("The domains; beside the gateway, without any, all of DNSAPI_DOMAINS")
+                .num_args(0..),
+        );
+    let probe = probe.after_long_help(names(&settings::probe()));
     let passwd = passwd.after_long_help(names(&settings::passwd()));
     let acmedns = acmedns.after_long_help(names(&settings::acmedns()));
     let providers = Command::new("providers")
@@ -194,7 +217,7 @@ pub fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .disable_help_subcommand(true)
-        .subcommands([serve, hook, passwd, acmedns, providers])
+        .subcommands([serve, hook, passwd, acmedns, probe, providers])
 }
 
 const ACTIONS: [(&str, passwd::Action); 5] = [
@@ -283,6 +306,7 @@ mod tests {
                 Tool::Serve { called, .. } => *tool == "serve" && called.is_some() == (*name == "acmegw_server.py"),
                 Tool::Hook(_) => *tool == "hook",
                 Tool::Passwd(_) => *tool == "passwd",
+                Tool::Probe(_) => *tool == "probe",
                 Tool::Acmedns(_) | Tool::Providers(_) => false,
             };
             assert!(is_right, "{name}");

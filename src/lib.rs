@@ -1,7 +1,8 @@
 //! acmegw: web servers get their ACME dns-01 certificates without the credentials of the DNS account.
 //!
-//! Four tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run, [`passwd`]
-//! keeps the users and [`enrol`] the accounts of acme-dns clients. They share what lies below them and never import each other.
+//! Five tools in one executable: [`serve`] is the gateway, [`hook`] what web servers run, [`passwd`]
+//! keeps the users, [`enrol`] the accounts of acme-dns clients, and [`probe`] proves domains. They share
+//! what lies below them and never import each other.
 #![forbid(unsafe_code)]
 
 pub mod account;
@@ -23,9 +24,12 @@ pub mod hook;
 pub mod http;
 pub mod ledger;
 pub mod limits;
+pub mod listen;
 pub mod mistake;
 mod nearest;
+pub mod pair;
 pub mod passwd;
+pub mod probe;
 pub mod program;
 pub mod propagation;
 pub mod provider;
@@ -86,6 +90,11 @@ fn dispatch(invocation: Invocation) -> Result<(), Failure> {
             serve::run(serve::Call { configtest, called }, &config, mistakes)
         }
         Tool::Hook(call) => hook::run(call, load("acmegw-hook.conf", None)),
+        Tool::Probe(call) => {
+            // On the web server the hook's file is there, on the gateway its own.
+            let is_web_server = config::is_there("acmegw-hook.conf");
+            probe::run(call, load(if is_web_server { "acmegw-hook.conf" } else { "dotenv" }, None))
+        }
         Tool::Acmedns(call) => enrol::run(call, load("dotenv", Some(Path::new("./.env")))),
         Tool::Providers(name) => print(&provider::list::list(name.as_deref())?),
         Tool::Passwd(call) => passwd::run(call, load("dotenv", Some(Path::new("./.env")))),

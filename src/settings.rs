@@ -34,6 +34,11 @@ pub fn passwd() -> Vec<Setting> {
     [config::SETTINGS, users::SETTINGS].concat()
 }
 
+/// Those of a probe on the web server; beside the gateway it looks at the gateway's.
+pub fn probe() -> Vec<Setting> {
+    [config::SETTINGS, gateway::SETTINGS].concat()
+}
+
 /// Those that acmedns looks at, beside the accounts' of the gateway.
 pub fn acmedns() -> Vec<Setting> {
     [config::SETTINGS, state::SETTINGS].concat()

@@ -44,6 +44,8 @@ mod cases {
     mod native;
     /// Root's rights, and how they are given up.
     mod privilege;
+    /// `acmegw probe` against the gateway.
+    mod probe;
     /// Whether what was set is visible: the resource, and who is told.
     mod propagation;
     /// acme.sh: and python:, by the scripts that are shipped.

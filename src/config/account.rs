@@ -1,7 +1,7 @@
 //! The names of further accounts, and how each account's settings are called: `DNSAPI_NAME` for the
 //! account without a name, `DNSAPI_X_NAME` for the account X.
 
-use super::setting::{Lists, Setting};
+use super::setting::{Lists, Setting, for_good};
 use crate::foreign::Foreign;
 
 /// What the settings of an account begin with.
@@ -60,6 +60,12 @@ impl std::fmt::Display for AccountName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The settings of one account once more, for this one.
+pub(super) fn of_account(known: &[Setting], account: &AccountName) -> Vec<Setting> {
+    let own = known.iter().filter(|setting| is_of_one(setting));
+    own.filter_map(|setting| Some(Setting { name: for_good(account.own(setting.name)?), ..*setting })).collect()
 }
 
 /// Is it a setting of one account, and not the list of them?

@@ -24,7 +24,7 @@ use crate::mistake::{Mistake, Origin};
 use written::Written;
 
 pub use account::AccountName;
-pub use search::{FOLDERS, Search};
+pub use search::{FOLDERS, Search, is_there};
 pub use setting::{Lists, Setting};
 
 /// No configuration, key or users file is longer than this (bytes).

@@ -18,6 +18,11 @@ pub struct Search<'a> {
     pub last: Option<&'a Path>,
 }
 
+/// Is there a file of this name in one of the [`FOLDERS`]?
+pub fn is_there(file_name: &str) -> bool {
+    FOLDERS.iter().any(|folder| Path::new(folder).join(file_name).exists())
+}
+
 pub(super) fn locate(search: Search<'_>, environment: Option<String>) -> Result<Option<Arc<Path>>, Mistake> {
     let named_by = |origin: Origin, path: PathBuf| match path.exists() {
         true => Ok(Some(Arc::from(path))),

@@ -1,7 +1,4 @@
-//! What one configuration name is, and the names that follow from others: `NAME_FILE` for each
-//! secret, and `DNSAPI_X_NAME` for each further account X.
-
-use super::account::{AccountName, is_of_one};
+//! What one configuration name is, and `NAME_FILE`, which follows from each secret.
 
 /// One configuration name.
 #[derive(Debug, Clone, Copy)]
@@ -71,13 +68,7 @@ pub(super) fn with_files(known: &[Setting]) -> Vec<Setting> {
     all
 }
 
-/// The settings of one account once more, for this one.
-pub(super) fn of_account(known: &[Setting], account: &AccountName) -> Vec<Setting> {
-    let own = known.iter().filter(|setting| is_of_one(setting));
-    own.filter_map(|setting| Some(Setting { name: for_good(account.own(setting.name)?), ..*setting })).collect()
-}
-
 /// A name lives as long as the process; there are a handful of them, made once.
-fn for_good(name: String) -> &'static str {
+pub(super) fn for_good(name: String) -> &'static str {
     Box::leak(name.into_boxed_str())
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::account::{AccountName, unlisted};
+use super::account::{AccountName, of_account, unlisted};
 use super::search::{Search, locate};
-use super::setting::{Lists, Setting, of_account, with_files};
+use super::setting::{Lists, Setting, with_files};
 use super::source::{self, Entry};
 use super::{FILE_LIMIT, Mistakes};
 use crate::failure::Failure;

@@ -61,9 +61,9 @@ impl Client {
         match self.by_udp(request, deadline)? {
             Heard::Answer(answer) => Ok(answer),
             // Anybody can send a datagram in the server's name, so that TCP decides in case of doubt.
-            Heard::AskByTcp(otherwise) => self.by_tcp(request, deadline).map_err(|error| match error {
+            Heard::AskByTcp(doubt) => self.by_tcp(request, deadline).map_err(|error| match error {
                 NoAnswer::Doubtful(doubt) => NoAnswer::Doubtful(doubt),
-                NoAnswer::Unreachable(_) | NoAnswer::Silent => otherwise,
+                NoAnswer::Unreachable(_) | NoAnswer::Silent => no_answer(doubt),
             }),
         }
     }
@@ -103,7 +103,7 @@ impl Client {
         let octets = exchange().map_err(|_| NoAnswer::Silent)?;
         match request.judge(&octets) {
             Some(Heard::Answer(answer)) => Ok(answer),
-            Some(Heard::AskByTcp(reason)) => Err(reason),
+            Some(Heard::AskByTcp(doubt)) => Err(no_answer(doubt)),
             None => Err(NoAnswer::Silent),
         }
     }
@@ -130,6 +130,11 @@ fn listen(socket: &UdpSocket, request: &Request, until: Deadline, packet: &mut [
         }
     }
     Ok(None)
+}
+
+/// What a packet comes to that was no answer by itself.
+fn no_answer(doubt: Option<Doubt>) -> NoAnswer {
+    doubt.map_or(NoAnswer::Silent, NoAnswer::Doubtful)
 }
 
 impl fmt::Display for NoAnswer {

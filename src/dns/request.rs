@@ -10,8 +10,7 @@ use domain::rdata::Txt;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::answer::Answer;
-use super::client::NoAnswer;
-use super::tsig::{Key, Signed};
+use super::tsig::{Doubt, Key, Signed};
 use super::{DATAGRAM, wire};
 use crate::challenge::{Action, Name, Value};
 
@@ -30,7 +29,7 @@ pub struct Request {
 pub(super) enum Heard {
     Answer(Answer),
     /// It goes on over TCP: cut short, or of doubtful origin.
-    AskByTcp(NoAnswer),
+    AskByTcp(Option<Doubt>),
 }
 
 impl Request {
@@ -45,7 +44,8 @@ impl Request {
         Request::sealed(question(name, rtype, recursion), key)
     }
 
-    /// Adds or removes one TXT value (see [`super::client::Client::update`]).
+    /// Adds or removes one TXT value, and no other. A setup requires that no CNAME stands there, since servers
+    /// would ignore the TXT beside it without a word (RFC 2136 section 3.4.2.2).
     pub(super) fn update(zone: &Name, (action, owner, value): (Action, &Name, &Value), key: Option<&Key>) -> Request {
         let (owner, txt) = (wire(owner), Txt::<Vec<u8>>::build_from_slice(value.as_str().as_bytes()).expect(ROOM));
         let mut builder = message(Opcode::UPDATE).question();
@@ -98,11 +98,11 @@ impl Request {
             return None;
         }
         if said.tc() {
-            return Some(Heard::AskByTcp(NoAnswer::Silent));
+            return Some(Heard::AskByTcp(None));
         }
         Some(match self.signed.as_ref().map_or(Ok(()), |signed| signed.verify(&mut answer)) {
             Ok(()) => Heard::Answer(Answer::new(answer)),
-            Err(doubt) => Heard::AskByTcp(NoAnswer::Doubtful(doubt)),
+            Err(doubt) => Heard::AskByTcp(Some(doubt)),
         })
     }
 }

@@ -41,6 +41,18 @@ impl Address {
         }
         Some(Address { uri, authorization, trust: trust?, proxy: proxy? })
     }
+
+    /// A gateway whose address and certificate are known otherwise; as whom it is asked stands in the
+    /// configuration.
+    pub fn known(uri: BaseUrl, trust: Trust, config: &Config, mistakes: &mut Mistakes) -> Option<Address> {
+        let authorization = mistakes.note(authorization(config))?;
+        Some(Address { uri, authorization, trust, proxy: None })
+    }
+
+    /// Does the configuration say whom to believe?
+    pub fn names_trust(config: &Config) -> bool {
+        ["API_CA", "API_PIN", "API_INSECURE"].iter().any(|name| config.is_set(name))
+    }
 }
 
 /// HTTP Basic, RFC 7617: the user's name holds no colon.
@@ -61,7 +73,7 @@ fn authorization(config: &Config) -> Result<Option<Secret>, Mistake> {
 
 /// One way to believe, not two: a pin takes the place of the chain, so that a CA beside it would
 /// be a check that nobody makes.
-fn trust(config: &Config) -> Result<Trust, Mistake> {
+pub fn trust(config: &Config) -> Result<Trust, Mistake> {
     let insecure = config.switch("API_INSECURE")? == Some(true);
     let pin = config.parse("API_PIN", Pin::parse)?;
     match (config.path("API_CA"), pin, insecure) {

@@ -33,14 +33,23 @@ fn meaning(status: u16) -> &'static str {
     }
 }
 
+/// The kind of the DNS service's fault, where the answer is about one.
+pub fn fault(answer: &Answer) -> Option<String> {
+    Some(document(answer)?.get("fault")?.as_str()?.to_string())
+}
+
 /// Title and detail of a problem document (RFC 9457 section 3.1), escaped.
 fn problem(answer: &Answer) -> Option<String> {
-    let media_type = answer.header("content-type")?.split(';').next()?.trim();
-    if !media_type.eq_ignore_ascii_case("application/problem+json") {
-        return None;
-    }
-    let problem: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+    let problem = document(answer)?;
     let texts = ["title", "detail"].iter().filter_map(|member| problem.get(member)?.as_str());
     let texts: Vec<_> = texts.filter(|text| !text.is_empty()).map(|text| Foreign(text).to_string()).collect();
     Some(texts.join(": ")).filter(|texts| !texts.is_empty())
+}
+
+fn document(answer: &Answer) -> Option<serde_json::Value> {
+    let media_type = answer.header("content-type")?.split(';').next()?.trim();
+    match media_type.eq_ignore_ascii_case("application/problem+json") {
+        true => serde_json::from_slice(&answer.body).ok(),
+        false => None,
+    }
 }

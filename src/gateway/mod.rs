@@ -17,8 +17,11 @@ use crate::failure::Failure;
 use crate::http::{self, Agent, Answer, BaseUrl, Request, Unanswered};
 use crate::secret::Secret;
 
-pub use address::{Address, SETTINGS};
-pub use sight::{Sight, State};
+pub use address::{Address, SETTINGS, trust};
+pub use sight::{Server, Sight, State};
+
+/// A name that is nobody's (RFC 6761 section 6.4): asking for it tells wrong credentials from good ones.
+pub const NOBODYS: &str = "acmegw.invalid";
 
 /// How long an answer may take: the gateway gives itself 120 s for a change, and its 504 has to
 /// reach us.
@@ -39,6 +42,32 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// Asks until there is an answer, or it is of no use to ask again; `note` hears of each pause.
+    pub fn ask<T>(
+        self,
+        mut ask: impl FnMut() -> Result<T, Refusal>,
+        note: impl Fn(&Refusal, Duration),
+    ) -> Result<T, Refusal> {
+        let end = Deadline::after(self.total);
+        let (mut pause, mut tries) = (self.first, 1);
+        loop {
+            let refusal = match ask() {
+                Ok(answer) => return Ok(answer),
+                Err(refusal) => refusal,
+            };
+            let Some(wait) = refusal.wait(pause, end) else {
+                let asked = if tries > 1 { format!("; asked {tries} times") } else { String::new() };
+                return Err(Refusal { why: format!("{}{asked}", refusal.why), ..refusal });
+            };
+            note(&refusal, wait);
+            thread::sleep(wait);
+            pause = (pause * 2).min(self.longest);
+            tries += 1;
+        }
+    }
+}
+
 /// The gateway at its address.
 pub struct Gateway {
     agent: Agent,
@@ -47,11 +76,22 @@ pub struct Gateway {
 }
 
 /// Why the gateway did not do it.
+#[derive(Debug)]
 pub struct Refusal {
     /// With what to do.
     pub why: String,
     /// Worth asking again, at the earliest after this. None: it would be refused again.
     pub again: Option<Duration>,
+    /// Of the answer; None: there was none, or none that can be read.
+    pub status: Option<u16>,
+    /// The kind of the DNS service's fault, in the gateway's word for it.
+    pub fault: Option<String>,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Failed(refusal.why)
+    }
 }
 
 impl Gateway {
@@ -67,25 +107,14 @@ impl Gateway {
         challenge: &Challenge,
         patience: Patience,
         note: impl Fn(fmt::Arguments),
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer, Refusal> {
         let what = format!("{} {}", challenge.verb(), challenge.domain());
         let body = native(challenge);
-        let end = Deadline::after(patience.total);
-        let (mut pause, mut tries) = (patience.first, 1);
-        loop {
-            let refusal = match self.post(&body) {
-                Ok(answer) => return Ok(answer),
-                Err(refusal) => refusal,
-            };
-            let Some(wait) = refusal.wait(pause, end) else {
-                let asked = if tries > 1 { format!("; asked {tries} times") } else { String::new() };
-                return Err(Failure::Failed(format!("{what}: {}{asked}", refusal.why)));
-            };
-            note(format_args!("{what}: {}; asked again in {wait:.1?}", refusal.why));
-            thread::sleep(wait);
-            pause = (pause * 2).min(patience.longest);
-            tries += 1;
-        }
+        let asked = patience.ask(
+            || self.judged(self.send("POST", "", Some(&body), Deadline::after(ANSWER))),
+            |refusal, wait| note(format_args!("{what}: {}; asked again in {wait:.1?}", refusal.why)),
+        );
+        asked.map_err(|refusal| Refusal { why: format!("{what}: {}", refusal.why), ..refusal })
     }
 
     /// Asks for what lies at a path below the gateway's address, once.
@@ -96,16 +125,17 @@ impl Gateway {
     /// What the gateway knows in the DNS of a value that we have set, asked once.
     pub fn sight(&self, domain: &Name, value: &Value, deadline: Deadline) -> Result<Sight, Refusal> {
         let answer = self.told(&format!("/challenges/{domain}/{value}"), deadline)?;
-        Sight::read(&answer).map_err(|why| Refusal { why, again: None })
+        Sight::read(&answer).map_err(Refusal::unreadable)
     }
 
     /// The values that we have living at a domain, asked once.
     pub fn living(&self, domain: &Name, deadline: Deadline) -> Result<Vec<Value>, Refusal> {
         let answer = self.told(&format!("/challenges/{domain}"), deadline)?;
-        sight::living(&answer).map_err(|why| Refusal { why, again: None })
+        sight::living(&answer).map_err(Refusal::unreadable)
     }
 
-    fn told(&self, path: &str, deadline: Deadline) -> Result<Answer, Refusal> {
+    /// The answer at a path that is a yes.
+    pub fn told(&self, path: &str, deadline: Deadline) -> Result<Answer, Refusal> {
         let answer = self.send("GET", path, None, deadline.at_most(ANSWER));
         let is_late = matches!(answer, Err(Unanswered::Late(_)));
         // It costs the gateway nothing to be asked again.
@@ -115,10 +145,6 @@ impl Gateway {
         })
     }
 
-    fn post(&self, body: &str) -> Result<Answer, Refusal> {
-        self.judged(self.send("POST", "", Some(body), Deadline::after(ANSWER)))
-    }
-
     /// An answer that is a yes, or why there is none, and whether it is of use to ask again.
     fn judged(&self, answer: Result<Answer, Unanswered>) -> Result<Answer, Refusal> {
         match answer {
@@ -126,13 +152,15 @@ impl Gateway {
             Ok(answer) => {
                 let away = matches!(answer.status, 429 | 503 | 504);
                 let again = away.then(|| answer.retry_after().unwrap_or_default());
-                Err(Refusal { why: format!("{}: {}", self.uri, answer::reason(&answer)), again })
+                let why = format!("{}: {}", self.uri, answer::reason(&answer));
+                Err(Refusal { why, again, status: Some(answer.status), fault: answer::fault(&answer) })
             }
             Err(unanswered) => {
                 // Setting twice is as good as once, so that a broken connection may be tried again; what
                 // was late has had its time.
                 let away = matches!(unanswered, Unanswered::Connect(_) | Unanswered::Broken(_));
-                Err(Refusal { why: remedied(&unanswered), again: away.then_some(Duration::ZERO) })
+                let again = away.then_some(Duration::ZERO);
+                Err(Refusal { why: remedied(&unanswered), again, status: None, fault: None })
             }
         }
     }
@@ -150,6 +178,10 @@ impl Gateway {
 }
 
 impl Refusal {
+    fn unreadable(why: String) -> Refusal {
+        Refusal { why, again: None, status: None, fault: None }
+    }
+
     /// How long to wait before asking again; None where that is of no use before `end`.
     fn wait(&self, pause: Duration, end: Deadline) -> Option<Duration> {
         let (earliest, left) = (self.again?, end.left()?);

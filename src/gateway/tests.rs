@@ -89,7 +89,7 @@ pub fn address(written: &[(&str, &str)]) -> Result<Address, String> {
 fn ask(written: &[(&str, &str)], patience: Patience) -> Result<String, String> {
     let gateway = Gateway::new(address(written).unwrap());
     let answer = gateway.change(&setup(), patience, |_| ());
-    answer.map(|answer| answer::request(&answer)).map_err(|failure| failure.to_string())
+    answer.map(|answer| answer::request(&answer)).map_err(|refusal| refusal.why)
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_gateway_that_wants_longer_than_patience_is_not_waited_for() {
 #[test]
 fn pauses_grow_and_keep_within_the_minute() {
     let (again, end) = (Some(Duration::ZERO), Deadline::after(Duration::from_secs(60)));
-    let refusal = |again| Refusal { why: String::new(), again };
+    let refusal = |again| Refusal { again, ..Refusal::unreadable(String::new()) };
     let seconds = Duration::from_secs;
     assert_eq!(refusal(again).wait(seconds(8), end), Some(seconds(8)));
     assert_eq!(refusal(Some(seconds(20))).wait(seconds(8), end), Some(seconds(20)), "Retry-After is kept");

@@ -10,10 +10,7 @@ use crate::challenge::Name;
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
-use crate::gateway::{Address, Gateway, answer};
-
-/// A name that is nobody's (RFC 6761 section 6.4): asking for it tells wrong credentials from good ones.
-const NOBODYS: &str = "acmegw.invalid";
+use crate::gateway::{Address, Gateway, NOBODYS, answer};
 
 /// Makes every check and writes its lines to `out`; the error says how many failed.
 pub fn run(

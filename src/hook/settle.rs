@@ -188,8 +188,8 @@ impl Watch<'_> {
                     values.into_iter().for_each(|value| self.ask_about(Question::Value(domain.clone(), value)));
                     Heard::Settled
                 }
-                Err(Refusal { why, again: Some(earliest) }) => Heard::Silence(why, earliest),
-                Err(Refusal { why, again: None }) => {
+                Err(Refusal { why, again: Some(earliest), .. }) => Heard::Silence(why, earliest),
+                Err(Refusal { why, again: None, .. }) => {
                     self.log.warn(format_args!("{domain} is not waited for: {why}"));
                     Heard::Settled
                 }

@@ -25,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::foreign::Foreign;
 
 pub use proxy::{SETTINGS, parse_proxy, proxy};
-pub use trust::{Pin, Roots, Trust, pin_of, roots_from_pem};
+pub use trust::{Pin, Roots, Trust, pin_from_pem, pin_of, roots_from_pem};
 pub use ureq::Proxy;
 pub use ureq::http::Request;
 use ureq::http::{HeaderMap, Uri, request, uri::Authority};

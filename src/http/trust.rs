@@ -67,6 +67,15 @@ pub fn pin_of(certificate: &CertificateDer<'_>) -> Result<Pin, webpki::Error> {
     Ok(Pin(digest.as_ref().try_into().expect("SHA-256 has 32 bytes")))
 }
 
+/// The pin of the certificate in a PEM file, the first of a chain. Nothing in it is secret, and whoever
+/// could put another one there is the server itself.
+pub fn pin_from_pem(path: &Path) -> Result<Pin, Refusal> {
+    let text = sys::read_public(path, FILE_LIMIT)?;
+    let wrong = || Refusal::new("holds no certificate", "name a PEM file with the certificate chain");
+    let certificate = CertificateDer::pem_slice_iter(text.as_bytes()).next().ok_or_else(wrong)?;
+    certificate.ok().and_then(|certificate| pin_of(&certificate).ok()).ok_or_else(wrong)
+}
+
 /// Reads the root certificates of a PEM file that only root or we can have written.
 pub fn roots_from_pem(path: &Path) -> Result<Roots, Refusal> {
     let remedy = "put the CA's certificates into it (PEM: -----BEGIN CERTIFICATE-----)";

@@ -29,7 +29,7 @@ pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (openprovider::ROW.name, openprovider::tests::fixture),
     (powerdns::ROW.name, powerdns::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),
-    (exec::ROW.name, exec::tests::fixture),
+    (exec::ROW.name, exec::store::fixture),
 ];
 
 pub type MakeFixture = fn() -> Fixture;

@@ -12,18 +12,13 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Config, FILE_LIMIT, Mistakes, Setting};
+use crate::config::{Config, FILE_LIMIT, Mistakes};
 use crate::failure::Failure;
 use crate::http;
 use crate::mistake::{Mistake, Origin};
+use crate::pair::names_in;
 use crate::state;
 use crate::sys;
-
-pub const SETTINGS: &[Setting] = &[
-    Setting::new("SSL", "on", "off: plain HTTP, for use behind a proxy on the same machine"),
-    Setting::new("SSL_CERT", "", "the certificate chain, PEM (default: cert.pem beside the configuration file)"),
-    Setting::new("SSL_KEY", "", "its private key, PEM (default: key.pem beside the configuration file)"),
-];
 
 /// How the gateway's end of TLS is to be had.
 pub enum Tls {
@@ -94,10 +89,6 @@ fn find(config: &Config, called: Option<&Path>) -> Result<Tls, Mistake> {
 /// A pair that was named is cited with the line that names it.
 fn placed(config: &Config, mistake: Mistake) -> Mistake {
     Mistake { origin: config.origin("SSL_CERT"), ..mistake }
-}
-
-fn names_in(folder: &Path) -> (PathBuf, PathBuf) {
-    (folder.join("cert.pem"), folder.join("key.pem"))
 }
 
 fn read_pair(certificate: PathBuf, key: &Path) -> Result<Pair, Mistake> {

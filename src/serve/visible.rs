@@ -26,7 +26,11 @@ fn retry_after() -> (&'static str, String) {
 impl Gateway {
     /// After a change that is made: what was set is looked for from now on.
     pub(super) fn looked_for(&self, grant: &Grant, challenge: &Challenge, dialect: &Dialect, answer: Answer) -> Answer {
-        let (Some(checks), Challenge::Setup { domain, value }) = (&self.checks, challenge) else { return answer };
+        let (Some(checks), Challenge::Setup { domain, value } | Challenge::Canary { domain, value, .. }) =
+            (&self.checks, challenge)
+        else {
+            return answer;
+        };
         // It may have been removed in between.
         let Some(living) = self.ledger.find(grant, value) else { return answer };
         if !checks.begin(living.clone()) {

@@ -34,11 +34,12 @@ struct Documented {
     words: &'static [&'static str],
 }
 
-const COMMANDS: [Documented; 6] = [
+const COMMANDS: [Documented; 7] = [
     Documented { page: "man/acmegw.8", words: &[] },
     Documented { page: "man/acmegw-serve.8", words: &["serve"] },
     Documented { page: "man/acmegw-hook.8", words: &["hook"] },
     Documented { page: "man/acmegw-passwd.8", words: &["passwd"] },
+    Documented { page: "man/acmegw-probe.8", words: &["probe"] },
     Documented { page: "man/acmegw-acmedns.8", words: &["acmedns"] },
     Documented { page: PROVIDERS_PAGE, words: &["providers"] },
 ];
@@ -174,15 +175,20 @@ fn each_command_and_each_action_has_its_entry() {
 fn each_documented_link_is_the_tool_that_the_manual_says() {
     let items = items("man/acmegw.8");
     let links: Vec<_> = items.iter().filter(|item| item.contains(" Ta Cm ")).collect();
-    assert_eq!(links.len(), 6);
+    assert_eq!(links.len(), 7);
     for link in links {
         let (name, tool) = (after("Pa", link)[0], after("Cm", link)[0]);
-        let word = if tool == "passwd" { "list" } else { "-n" };
+        let word = match tool {
+            "passwd" => "list",
+            "probe" => "-j",
+            _ => "-n",
+        };
         let called = ["/usr/local/bin/".to_string() + name, word.to_string()].map(OsString::from);
         let is = match cli::parse(called.into_iter()).unwrap().tool {
             Tool::Serve { .. } => "serve",
             Tool::Hook(_) => "hook",
             Tool::Passwd(_) => "passwd",
+            Tool::Probe(_) => "probe",
             Tool::Acmedns(_) => "acmedns",
             Tool::Providers(_) => "providers",
         };
@@ -352,6 +358,23 @@ fn each_test_that_security_md_names_exists() {
             let exists = if name.contains('/') { path(name).exists() } else { tests.contains(name) };
             assert!(exists, "SECURITY.md names {name}, which is no test");
         }
+    }
+}
+
+/// The guide for whoever adds a provider: NAME is one that there is.
+#[test]
+fn each_file_that_contributing_md_names_exists() {
+    let guide = text("CONTRIBUTING.md").replace("NAME", "gandi");
+    let quoted = guide.split('`').skip(1).step_by(2).filter(|word| !word.contains(' '));
+    let is_file = |word: &&str| ["src/", "tests/", "man/", "scripts/"].iter().any(|folder| word.starts_with(folder));
+    let named: Vec<_> = quoted.filter(is_file).collect();
+    assert!(named.len() > 10);
+    let missing: Vec<_> = named.into_iter().filter(|name| !path(name).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md names {missing:?}");
+    let sources = sources(&path("src"));
+    for word in ["PROVIDERS", "FIXTURES", "Profile", "Records", "Rrsets", "Credentials", "Fixed", "with_token"] {
+        assert!(guide.contains(&format!("`{word}`")) || guide.contains(&format!("::{word}`")), "{word}");
+        assert!(sources.contains(word), "CONTRIBUTING.md speaks of {word}, which is nowhere in src/");
     }
 }
 

@@ -42,6 +42,16 @@ impl Listen {
         })
     }
 
+    /// Where a client on this machine reaches it; None: at a port that the system has chosen.
+    pub fn from_here(&self) -> Option<SocketAddr> {
+        let ip = match self.ip {
+            None | Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => Ipv4Addr::LOCALHOST.into(),
+            Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => Ipv6Addr::LOCALHOST.into(),
+            Some(ip) => ip,
+        };
+        (self.port != 0).then(|| SocketAddr::new(ip, self.port))
+    }
+
     /// Is this machine alone to be let in, as far as the configuration says?
     pub fn is_loopback(&self) -> bool {
         self.ip.is_some_and(|ip| ip.to_canonical().is_loopback())
@@ -177,6 +187,20 @@ mod tests {
             Ok((Some("::1".to_string()), 2))
         );
         assert!(read(&[("LISTEN_PORT", "65536")]).is_err());
+    }
+
+    #[test]
+    fn from_here_it_is_reached_at_its_address_or_on_loopback() {
+        let from_here = |text: &str| listen(&[("LISTEN", text)]).unwrap().from_here().map(|at| at.to_string());
+        for (text, at) in [
+            ("*:8000", "127.0.0.1:8000"),
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:2", "[::1]:2"),
+            ("192.0.2.1:3", "192.0.2.1:3"),
+        ] {
+            assert_eq!(from_here(text).as_deref(), Some(at));
+        }
+        assert_eq!(from_here("127.0.0.1:0"), None);
     }
 
     #[test]
