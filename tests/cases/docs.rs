@@ -275,6 +275,8 @@ fn examples(folder: &Scratch, prefix: &str) -> Vec<String> {
 fn the_gateway_takes_each_example_of_its_configuration() {
     let folder = Scratch::new();
     let program = folder.file_mode("exec-example", &text("scripts/exec-example"), 0o700);
+    let key = text("tests/provider/googlecloud/key.json");
+    folder.file("service-account.json", &key.replace("TOKEN_URI", "https://oauth2.googleapis.com/token"));
     let names = examples(&folder, "dotenv.");
     assert_eq!(names.len(), PROVIDERS.len(), "one example a provider: {names:?}");
     for name in names {

@@ -22,6 +22,7 @@ pub fn fixture() -> Fixture {
         troubles: &[Trouble::Silence, Trouble::DoneUnanswered],
         settings: &[],
         recorded: "",
+        files: None,
     }
 }
 
