@@ -15,7 +15,7 @@ use crate::dns::answer::Answer;
 use crate::dns::request::Request;
 use crate::dns::{Rcode, Rtype};
 use crate::foreign::Foreign;
-use crate::http::{self, Agent, BaseUrl, Trust};
+use crate::http::{self, Agent, BaseUrl, Trust, Unanswered};
 
 /// The media type of messages (RFC 8484 section 6), and the longest of them (bytes).
 const MESSAGE: &str = "application/dns-message";
@@ -51,7 +51,11 @@ impl Resolver {
         let question = Request::question(name, Rtype::TXT, true);
         let request = http::Request::post(self.url.as_str()).header("content-type", MESSAGE).header("accept", MESSAGE);
         let answer = self.agent.send_octets(request, Some(question.as_slice()), LIMIT, deadline.at_most(PATIENCE));
-        let answer = answer.map_err(|error| error.to_string())?;
+        let answer = answer.map_err(|error| match error {
+            // RFC 8484 section 5.2 leaves the version open, and some servers speak HTTP/2 only.
+            Unanswered::Broken(text) => format!("{text}; a resolver has to speak HTTP/1.1, not HTTP/2 alone"),
+            other => other.to_string(),
+        })?;
         read(&question, answer.status, answer.header("content-type"), answer.header("location"), &answer.body)
     }
 }

@@ -3,6 +3,7 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::resolver::Resolver;
 use crate::support::{Gateway, Scratch, VALUE, acmegw, read, stderr};
 
 /// The hook with this configuration, as httpd calls it: no stdin, in the root folder.
@@ -95,6 +96,32 @@ fn a_gateway_that_comes_back_within_the_minute_is_asked_again() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     gateway.wait_for("action=setup name=example.com status=201");
+}
+
+#[test]
+fn the_hook_returns_when_the_record_is_visible_and_not_before() {
+    let resolver = Resolver::start();
+    let gateway = Gateway::start(&format!("ALLOWED_HOSTS = 127.0.0.1\n{}", resolver.settings()));
+    let configuration = format!("API_URI = {}\nDNS_DELAY = 600\nDNS_UNCONFIRMED = fail\n", gateway.uri());
+    let mut child = hook(&gateway.folder, &configuration, &["setup", "example.com", VALUE]).spawn().unwrap();
+    gateway.wait_for("status=201");
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(child.try_wait().unwrap(), None, "it waits");
+    resolver.show(VALUE);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_not_visible_in_time_fails_where_that_is_wanted_and_proceeds_aloud_otherwise() {
+    let resolver = Resolver::start();
+    let gateway = Gateway::start(&format!("ALLOWED_HOSTS = 127.0.0.1\n{}", resolver.settings()));
+    for (unconfirmed, status) in [("proceed", 0), ("fail", 1)] {
+        let configuration = format!("API_URI = {}\nDNS_DELAY = 1\nDNS_UNCONFIRMED = {unconfirmed}\n", gateway.uri());
+        let output = hook(&gateway.folder, &configuration, &["setup", "example.com", VALUE]).output().unwrap();
+        let shown = stderr(&output);
+        assert_eq!((output.status.code(), shown.lines().count()), (Some(status), 1), "{shown}");
+        assert!(shown.contains("example.com: not visible before DNS_DELAY was over"), "{shown}");
+    }
 }
 
 #[test]

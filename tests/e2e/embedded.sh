@@ -18,3 +18,8 @@ start_httpd 2 "$acmegw hook -e $T/acmegw-hook.conf"
 await_issued
 check_served
 within 5 no_txt "$dns_port" || fail "left behind: $(txt "$dns_port")"
+
+# The probe proves it too, as far as a gateway that does not look at name servers can say.
+as www-data "$acmegw" probe -e "$T/acmegw-hook.conf" example.test >"$T/probe.log" 2>&1 || fail "acmegw probe"
+grep -Eq '^example\.test +ok +ok +[0-9]+ ms +not checked +[0-9]+ ms$' "$T/probe.log" || fail "the probe's table"
+no_txt "$dns_port" || fail "the canary is still there: $(txt "$dns_port")"
