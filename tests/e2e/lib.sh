@@ -15,8 +15,9 @@ case $ACMEGW in /*) ;; *) ACMEGW=$PWD/$ACMEGW ;; esac
 # roots of the machine are there: a case begins with none of them.
 if [ -z "${E2E_CLEAN-}" ]; then
 	exec env -i E2E_CLEAN=1 HOME="${HOME:-/}" TMPDIR="${TMPDIR:-/tmp}" \
-		PATH="$PATH:/usr/sbin:/sbin" ACMEGW="$ACMEGW" ACME_SH="${ACME_SH-}" LEGO="${LEGO-}" \
-		GETSSL="${GETSSL-}" sh "$0" "$@"
+		PATH="$PATH:/usr/sbin:/sbin" ACMEGW="$ACMEGW" \
+		ACME_SH="${ACME_SH:-${ACMESH_HOME:+$ACMESH_HOME/acme.sh}}" \
+		LEGO="${LEGO-}" GETSSL="${GETSSL-}" sh "$0" "$@"
 fi
 
 skip() {

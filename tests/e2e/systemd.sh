@@ -31,6 +31,8 @@ adapt() { # FILE
 		done
 }
 add_user "$etc/acmepasswd" alice secret || fail "passwd add" # the default, beside the dotenv
+(umask 077 && sed 's,TOKEN_URI,https://oauth2.googleapis.com/token,' \
+	"$root/tests/provider/googlecloud/key.json" >"$etc/service-account.json")
 install -d -m 700 "$T/own-state"
 
 start_embedded gateway <<END

@@ -114,7 +114,7 @@ fn visible_is_what_every_server_that_can_be_reached_shows() {
 }
 
 #[test]
-fn a_value_is_found_by_a_wildcards_side_and_in_pieces() {
+fn a_value_in_pieces_is_found_beside_another() {
     let zone = zone(&["w"]);
     zone.add(NAME, crate::dns::stand_in::Data::Txt(vec!["p".repeat(40), "ppp".to_string()]));
     let server = StandIn::authority(&[&zone]);
