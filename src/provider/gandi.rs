@@ -1,8 +1,8 @@
 //! Gandi's LiveDNS, through its API v5.
 //!
 //! Documentation: <https://api.gandi.net/docs/livedns/>, of which only the beginning could be read;
-//! the paths, fields and answers of RRsets are as lego's `gandiv5` and acme.sh use them, and the least
-//! TTL is from there too. A wrong token is answered 403, as a missing right is (so say reports to other clients).
+//! the paths, fields and answers of RRsets are as lego, acme.sh and go-gandi use them. A report to octodns
+//! quotes how a TTL below 300 is refused; in others a wrong token is answered 403, as a missing right is.
 //! The service knows no comparison before it writes: a second writer elsewhere, at the same name in the
 //! same moment, is not seen. Tested against a simulation written from that, not against the service.
 

@@ -69,7 +69,8 @@ fn build(config: &Config, mistakes: &mut Mistakes, _: &Surroundings) -> Option<B
     Some(Box::new(GoogleCloud { api: Api::new(config, mistakes, &PROFILE, base?, login), project }))
 }
 
-/// A change that deletes what is there no more is "not found", as is a zone (so lego and fog have it).
+/// A change that deletes what is there no more is "not found", as is a zone (so it is in the stand-in for tests of
+/// <https://github.com/googleapis/google-cloud-java>).
 fn judged(api: &Api, answer: Answer, changes: bool) -> Result<Answer, Problem> {
     judge::by_status(api, answer, changes).map_err(|problem| match problem {
         Problem::No(no) if no.status == 404 && no.reason.contains("entity.change") => {

@@ -3,8 +3,9 @@
 //! Documentation: <https://eu.api.ovh.com/console/?section=%2Fdomain>, and for the signature
 //! <https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api>. Neither could be read: the
 //! signature and the codes of errors are as OVHcloud's own clients have them
-//! (<https://github.com/ovh/go-ovh>, <https://github.com/ovh/python-ovh>) and as reports to them quote
-//! them, the paths and fields as lego and acme.sh use them. Only QUERY_TIME_OUT was found nowhere.
+//! (<https://github.com/ovh/go-ovh>, <https://github.com/ovh/python-ovh>) and as reports to them, to
+//! php-ovh and to Posh-ACME quote them, the paths and fields as lego and acme.sh use them. TXT comes back
+//! in quotes, as reports to dns-lexicon have it.
 //! Records are published by a refresh of the zone after each change.
 //! Tested against a simulation written from that, not against the service.
 

@@ -17,7 +17,7 @@ use crate::sys;
 /// The least that lets DNS be changed, and nothing else.
 const SCOPE: &str = "https://www.googleapis.com/auth/ndev.clouddns.readwrite";
 
-/// How long an assertion may be used (seconds): the most that the service takes.
+/// How long an assertion may be used (seconds): the most that the service takes, as its clients say.
 const LIFETIME: i64 = 3600;
 
 pub struct ServiceAccount {

@@ -87,7 +87,9 @@ impl Account {
         let Some([ttl, values]) = fields(&request.json(), &["rrset_ttl", "rrset_values"], &[]) else {
             return wrong("body", "unknown or missing fields");
         };
-        let Some(ttl @ 300..=2_592_000) = ttl.as_u64() else { return wrong("rrset_ttl", "must be at least 300") };
+        let Some(ttl @ 300..=2_592_000) = ttl.as_u64() else {
+            return wrong("rrset_ttl", "it is less than minimum value 300");
+        };
         let values = values.as_array().into_iter().flatten();
         let values: Option<Vec<_>> = values.map(|value| inner(value.as_str()?).map(str::to_string)).collect();
         let Some(values) = values.filter(|values| !values.is_empty()) else {
