@@ -9,6 +9,16 @@ pub fn now() -> impl fmt::Display {
     Stamp(jiff::Timestamp::now())
 }
 
+/// Now, in UTC, in ISO 8601's basic form: `20261123T101112Z`.
+pub fn compact() -> String {
+    jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Now, in seconds since 1970.
+pub fn unix() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
 /// A day, in UTC: `2026-11-23`.
 pub fn day(time: SystemTime) -> impl fmt::Display {
     // What no calendar holds is from no clock of ours.

@@ -130,6 +130,12 @@ impl Auth {
         !self.hosts.is_empty()
     }
 
+    /// Is any acme-dns account admitted?
+    #[cfg(test)]
+    pub fn takes_keys(&self) -> bool {
+        !self.in_the_clear
+    }
+
     /// From now on no acme-dns account is admitted: its key could be read on the way.
     pub fn take_no_keys(&mut self) {
         self.in_the_clear = true;

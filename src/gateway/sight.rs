@@ -79,6 +79,16 @@ impl Sight {
     }
 }
 
+impl Sight {
+    /// Is there a name server that shows it at none of its addresses? The gateway passes over whoever
+    /// does not answer, as long as others do; an address of a family that it cannot reach is no fault.
+    pub fn lacks_a_server(&self) -> bool {
+        let name = |server: &Server| server.server.rsplit_once('/').map_or("", |(name, _)| name).to_string();
+        let seen: Vec<_> = self.servers.iter().filter(|server| server.seen).map(name).collect();
+        self.servers.iter().any(|server| !seen.contains(&name(server)))
+    }
+}
+
 impl Server {
     fn read(json: &Json) -> Option<Server> {
         Some(Server {
@@ -166,6 +176,21 @@ mod tests {
         let sight = Sight::read(&answer(body)).unwrap();
         assert_eq!(sight.unseen().to_string(), "no SOA; ns3.example.net/192.0.2.3 does not show it (no answer)");
         assert_eq!(sight.servers[0].after, Some(Duration::from_millis(7)));
+    }
+
+    #[test]
+    fn a_server_that_shows_it_at_one_address_is_not_lacking() {
+        let lacks = |servers: &[&str]| {
+            let servers = servers.iter().map(|server| {
+                let (server, seen) = server.split_once(' ').unwrap();
+                format!(r#"{{"server":"{server}","seen":{seen},"rcode":"none"}}"#)
+            });
+            let servers = servers.collect::<Vec<_>>().join(",");
+            Sight::read(&answer(format!(r#"{{"state":"visible","servers":[{servers}]}}"#))).unwrap().lacks_a_server()
+        };
+        assert!(!lacks(&["ns1.example/192.0.2.1 true", "ns1.example/2001:db8::1 false"]));
+        assert!(lacks(&["ns1.example/192.0.2.1 true", "ns2.example/192.0.2.2 false"]));
+        assert!(!lacks(&["ns1.example/192.0.2.1 true", "ns2.example/192.0.2.2 true"]) && !lacks(&[]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! stdout stays empty, but for what certbot has to read. An event always succeeds: mod_md would
 //! take a failure for a veto.
 
+mod carry_out;
 mod check;
 pub mod dialect;
 mod logfile;
@@ -15,17 +16,16 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::challenge::Challenge;
 use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
 use crate::foreign::Foreign;
-use crate::gateway::{Gateway, Patience, answer};
+use crate::gateway::Gateway;
 use crate::http::Trust;
 use crate::sys;
 use dialect::{Change, Order, Row};
 use logfile::Logfile;
 use settings::Settings;
-use settle::{Set, Terms};
+use settle::Terms;
 
 pub use settings::SETTINGS;
 
@@ -93,18 +93,7 @@ fn change(
         log.warn("API_INSECURE = yes: whoever answers is taken for the gateway and sees the password");
     }
     let gateway = Gateway::new(address);
-    let mut set = Vec::new();
-    for challenge in &change.challenges {
-        let answer = gateway.change(challenge, Patience::default(), |text| log.note(text))?;
-        let request = answer::request(&answer);
-        log.note(format_args!("{} {}: done{request}", challenge.action(), challenge.domain()));
-        if let Challenge::Setup { domain, value } = challenge {
-            // Where a gateway can check, it says where to ask.
-            let is_looked_for = answer.header("location").is_some();
-            set.push(Set { domain: domain.clone(), value: value.clone(), is_looked_for });
-        }
-    }
-    settle::settle(&change.wait, set, &Terms::new(delay, unconfirmed), &gateway, log)
+    carry_out::carry_out(change, &gateway, &Terms::new(delay, unconfirmed), log)
 }
 
 #[cfg(test)]

@@ -107,6 +107,25 @@ fn all_challenges_of_a_call_are_set_in_their_order() {
     }
 }
 
+/// No client cleans up after a hook that failed.
+#[test]
+fn a_call_that_fails_in_the_middle_takes_back_what_it_has_set() {
+    let forbidden = problem("403 No", "{}");
+    let (uri, requests) = stand_in(&[DONE, &forbidden, DONE]);
+    let said = format!("deploy_challenge example.com t {VALUE} example.net t {VALUE} b.example.com t {VALUE}");
+    let (_, ended) = obeyed(&said, &[], &[("API_URI", &uri), ("DNS_DELAY", "0")]);
+    assert!(ended.unwrap_err().to_string().contains("setup example.net: "));
+    let asked: Vec<_> = requests.try_iter().collect();
+    let of = |request: &String, action: &str, name: &str| {
+        [format!(r#""argument":"{action}""#), format!(r#":"{name}""#), VALUE.to_string()]
+            .iter()
+            .all(|part| request.contains(part))
+    };
+    assert_eq!(asked.len(), 3);
+    assert!(of(&asked[0], "setup", "example.com") && of(&asked[1], "setup", "example.net"), "{asked:?}");
+    assert!(of(&asked[2], "teardown", "example.com"), "{asked:?}");
+}
+
 #[test]
 fn a_challenge_of_another_type_is_declined_with_status_1() {
     let (out, ended) = obeyed("begin http-01 example.com t k", &[], &[]);

@@ -247,9 +247,11 @@ fn watch(gateway: &Gateway, value: &Value, timeout: Duration, proof: &mut Proof,
     loop {
         let (said, earliest) = match gateway.sight(&proof.domain, value, Deadline::after(QUESTION)) {
             Ok(sight) => {
-                let said = sight.unseen().to_string();
+                let (said, lacks_a_server) = (sight.unseen().to_string(), sight.lacks_a_server());
                 proof.servers = sight.servers;
                 match sight.state {
+                    // Good enough for a certificate, as long as the CA does not ask that one.
+                    State::Visible if lacks_a_server => return proof.failed(Fault::new(Step::Visible, said)),
                     State::Visible => return proof.good(Step::Visible, Some(sight.waited)),
                     State::Pending => {}
                     State::Unconfirmed => return proof.failed(Fault::new(Step::Visible, said)),

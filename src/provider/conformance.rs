@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    PROVIDERS, Provider, Receipt, Zone, cloudflare, desec, digitalocean, embedded, exec, gandi, hetzner, openprovider,
-    powerdns, rfc2136,
+    PROVIDERS, Provider, Receipt, Zone, azure, cloudflare, desec, digitalocean, embedded, exec, gandi, googlecloud,
+    hetzner, openprovider, ovh, powerdns, rfc2136, route53,
 };
 use crate::challenge::{Name, Value};
 use crate::deadline::Deadline;
@@ -21,15 +21,19 @@ use crate::ledger::Ledger;
 /// The fixtures, by the names of the rows: as many as there are rows, or it does not compile.
 pub const FIXTURES: [(&str, MakeFixture); PROVIDERS.len()] = [
     (embedded::ROW.name, embedded::tests::fixture),
+    (azure::ROW.name, azure::tests::fixture),
     (cloudflare::ROW.name, cloudflare::tests::fixture),
     (desec::ROW.name, desec::tests::fixture),
     (digitalocean::ROW.name, digitalocean::tests::fixture),
     (gandi::ROW.name, gandi::tests::fixture),
+    (googlecloud::ROW.name, googlecloud::tests::fixture),
     (hetzner::ROW.name, hetzner::tests::fixture),
     (openprovider::ROW.name, openprovider::tests::fixture),
+    (ovh::ROW.name, ovh::tests::fixture),
     (powerdns::ROW.name, powerdns::tests::fixture),
     (rfc2136::ROW.name, rfc2136::tests::fixture),
-    (exec::ROW.name, exec::tests::fixture),
+    (route53::ROW.name, route53::tests::fixture),
+    (exec::ROW.name, exec::store::fixture),
 ];
 
 pub type MakeFixture = fn() -> Fixture;
@@ -55,6 +59,8 @@ pub struct Fixture {
     /// What it and the service say to each other when a value is set and removed: the recorded
     /// transcript. Empty: its own tests look at that.
     pub recorded: &'static str,
+    /// Where the files lie that its settings name.
+    pub files: Option<crate::scratch::Scratch>,
 }
 
 /// The service's side, as its owner sees it.

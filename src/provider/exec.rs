@@ -264,4 +264,6 @@ impl Stderr {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(super) mod store;
+#[cfg(test)]
+mod tests;

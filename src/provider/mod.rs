@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::gate::scope::Permit;
 use crate::ledger::Ledger;
 
+pub mod azure;
 pub mod cloudflare;
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -22,12 +23,15 @@ pub mod digitalocean;
 pub mod embedded;
 pub mod exec;
 pub mod gandi;
+pub mod googlecloud;
 pub mod hetzner;
 pub mod list;
 pub mod openprovider;
+pub mod ovh;
 pub mod powerdns;
 pub mod rest;
 pub mod rfc2136;
+pub mod route53;
 #[cfg(test)]
 mod rows;
 
@@ -122,14 +126,18 @@ pub struct Surroundings {
 /// All providers.
 pub const PROVIDERS: &[Row] = &[
     embedded::ROW,
+    azure::ROW,
     cloudflare::ROW,
     desec::ROW,
     digitalocean::ROW,
     gandi::ROW,
+    googlecloud::ROW,
     hetzner::ROW,
     openprovider::ROW,
+    ovh::ROW,
     powerdns::ROW,
     rfc2136::ROW,
+    route53::ROW,
     exec::ROW,
 ];
 

@@ -162,6 +162,9 @@ impl Plan {
             None => log::info!("no configuration file"),
         }
         self.accounts.report();
+        for (name, target) in self.aliases.pairs() {
+            log::info!("the challenge of {name} is written at {target}");
+        }
         if let Tls::SelfSigned(folder) = &self.tls {
             log::info!("no certificate is configured: a self-signed pair is kept in {}", folder.display());
         }
@@ -319,5 +322,24 @@ mod tests {
         let judged = |text: &str| open_address(&[text.parse().unwrap()]).is_none();
         assert!(judged("127.0.0.2:80") && judged("[::1]:80") && judged("[::ffff:127.0.0.1]:80"));
         assert!(!judged("192.0.2.1:80") && !judged("0.0.0.0:80") && !judged("[::]:80"));
+    }
+
+    #[test]
+    fn in_the_clear_passwords_and_registration_stop_the_start_and_keys_are_of_no_use() {
+        let open = ["192.0.2.1:80".parse().unwrap()];
+        let of = |mode: &str| {
+            let settings = [crate::config::SETTINGS, auth::SETTINGS, crate::users::SETTINGS].concat();
+            let written = [("BASIC_AUTH", mode), ("ALLOWED_HOSTS", "127.0.0.1"), ("PASSWD_FILE", "none")];
+            let arguments = written.iter().map(|&(name, value)| (name, "test", value.to_string())).collect();
+            let search = crate::config::Search { named: None, file_name: "no such file", last: None };
+            let (config, mut mistakes) = Config::load(&settings, arguments, |_| None, search).unwrap();
+            Auth::read(&config, &mut mistakes, Store::default()).unwrap()
+        };
+        assert!(keep_secrets_off(&open, &mut of("required"), false).is_err());
+        assert!(keep_secrets_off(&open, &mut of("none"), true).is_err());
+        assert!(keep_secrets_off(&["127.0.0.1:80".parse().unwrap()], &mut of("required"), true).is_ok());
+        let mut auth = of("none");
+        keep_secrets_off(&open, &mut auth, false).unwrap();
+        assert!(!auth.takes_keys());
     }
 }

@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::propagation::Checks;
 use crate::serve::answer::{Answer, Problem};
-use crate::serve::dialect::{self, Route, acmedns};
+use crate::serve::dialect::{self, Errand, Route, acmedns};
 use crate::serve::engine::Ask;
 
 /// What every request needs.
@@ -74,29 +74,26 @@ impl Gateway {
     fn carry_out(&self, ask: &Ask, event: &mut Event) -> Result<Answer, Problem> {
         let client = self.proxies.client(ask.passenger.peer, &ask.values(&self.proxies.header));
         event.client = client.address().to_string();
-        let dialect = match dialect::route(ask)? {
-            Route::Health => {
-                event.action = HEALTH.to_string();
-                return Ok(Answer::text(200, "OK\n"));
-            }
-            Route::May(domain) => {
-                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+        let Route::Caller(errand) = dialect::route(ask)? else {
+            event.action = HEALTH.to_string();
+            return Ok(Answer::text(200, "OK\n"));
+        };
+        let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+        let dialect = match errand {
+            Errand::May(domain) => {
                 event.met(&caller, "may", domain);
                 return self.may(&caller, domain, ask);
             }
-            Route::Register => {
-                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+            Errand::Register => {
                 event.met(&caller, "register", "-");
                 return self.register(&caller, ask, event);
             }
-            Route::Visible(domain, value) => {
-                let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
+            Errand::Visible(domain, value) => {
                 event.met(&caller, VISIBLE, domain);
                 return self.visible(&caller, domain, value, ask);
             }
-            Route::Dialect(dialect) => dialect,
+            Errand::Dialect(dialect) => dialect,
         };
-        let caller = self.auth.admit(&client, Claim::of(|name| ask.value(name)))?;
         let challenge = (dialect.read)(ask)?;
         let name = challenge.domain();
         event.met(&caller, challenge.verb(), name.challenged().as_ref().unwrap_or(name).as_str());

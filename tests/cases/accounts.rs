@@ -174,6 +174,44 @@ fn two_embedded_accounts_are_refused_with_the_reason() {
     assert_eq!(test(&folder, &one).status.code(), Some(0), "DNS_LISTEN alone makes no account");
 }
 
+/// The child zone is delegated to the gateway, the parent is somebody else's.
+#[test]
+fn a_child_zone_may_be_at_another_provider_than_its_parent() {
+    let folder = programs(&["parent"]);
+    let dotenv = format!(
+        "{REST}DNSAPI_MODULE = exec\nDNSAPI_PROGRAM = {}\nDNSAPI_DOMAINS = example.com\nDNSAPI_ACCOUNTS = CHILD\n\
+         DNSAPI_CHILD_MODULE = embedded\nDNSAPI_CHILD_DOMAINS = sub.example.com\nDNS_LISTEN = 127.0.0.1:0\n",
+        program(&folder, "parent")
+    );
+    let gateway = Gateway::start_in(folder, &dotenv, &[]);
+    let provider = |domain: &str| {
+        let reply = gateway.request("GET", &format!("/challenges/{domain}"), "", "");
+        serde_json::from_str::<serde_json::Value>(&reply.body).unwrap()["provider"].to_string()
+    };
+    assert_eq!(provider("www.example.com"), "\"exec\"");
+    assert_eq!(provider("www.sub.example.com"), "\"embedded\"");
+    let client = acmegw_dns(&gateway);
+    for domain in ["www.example.com", "www.sub.example.com"] {
+        assert_eq!(gateway.post(&body("setup", domain, VALUE)).status, 201, "{domain}");
+    }
+    let parent = read(&gateway.folder.join("parent.changes"));
+    assert_eq!(parent, format!("setup _acme-challenge.www.example.com {VALUE}\n"));
+    assert_eq!(client("_acme-challenge.www.sub.example.com"), [VALUE]);
+    assert_eq!(client("_acme-challenge.www.example.com"), [""; 0], "the child's server does not hold the parent's");
+}
+
+/// Asks the gateway's own DNS server for TXT records.
+fn acmegw_dns(gateway: &Gateway) -> impl Fn(&str) -> Vec<String> {
+    use acmegw::challenge::Name;
+    use acmegw::deadline::Deadline;
+    use acmegw::dns::{Rtype, client::Client};
+    let client = Client::new(gateway.logged("answering DNS on ").parse().unwrap(), None);
+    move |name| {
+        let deadline = Deadline::after(crate::support::PATIENCE);
+        client.ask(&Name::owner(name).unwrap(), Rtype::TXT, true, deadline).unwrap().txt()
+    }
+}
+
 #[test]
 fn a_secret_may_be_a_credential_of_the_service() {
     let folder = Scratch::new();

@@ -73,8 +73,9 @@ fn rights_are_judged_by_the_names_whose_challenges_lead_to_the_target() {
 }
 
 #[test]
-fn asking_shows_where_the_record_is() {
+fn the_log_and_the_answer_show_where_the_record_is() {
     let gateway = Gateway::start(ALIASES);
+    gateway.wait_for("the challenge of www.example.com is written at www.acme.example.net");
     for (asked, record) in [
         ("www.example.com", "www.acme.example.net"),
         ("www.acme.example.net", "www.acme.example.net"),

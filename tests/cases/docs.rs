@@ -275,6 +275,8 @@ fn examples(folder: &Scratch, prefix: &str) -> Vec<String> {
 fn the_gateway_takes_each_example_of_its_configuration() {
     let folder = Scratch::new();
     let program = folder.file_mode("exec-example", &text("scripts/exec-example"), 0o700);
+    let key = text("tests/provider/googlecloud/key.json");
+    folder.file("service-account.json", &key.replace("TOKEN_URI", "https://oauth2.googleapis.com/token"));
     let names = examples(&folder, "dotenv.");
     assert_eq!(names.len(), PROVIDERS.len(), "one example a provider: {names:?}");
     for name in names {
@@ -358,6 +360,23 @@ fn each_test_that_security_md_names_exists() {
             let exists = if name.contains('/') { path(name).exists() } else { tests.contains(name) };
             assert!(exists, "SECURITY.md names {name}, which is no test");
         }
+    }
+}
+
+/// The guide for whoever adds a provider: NAME is one that there is.
+#[test]
+fn each_file_that_contributing_md_names_exists() {
+    let guide = text("CONTRIBUTING.md").replace("NAME", "gandi");
+    let quoted = guide.split('`').skip(1).step_by(2).filter(|word| !word.contains(' '));
+    let is_file = |word: &&str| ["src/", "tests/", "man/", "scripts/"].iter().any(|folder| word.starts_with(folder));
+    let named: Vec<_> = quoted.filter(is_file).collect();
+    assert!(named.len() > 10);
+    let missing: Vec<_> = named.into_iter().filter(|name| !path(name).exists()).collect();
+    assert!(missing.is_empty(), "CONTRIBUTING.md names {missing:?}");
+    let sources = sources(&path("src"));
+    for word in ["PROVIDERS", "FIXTURES", "Profile", "Records", "Rrsets", "Credentials", "Fixed", "with_token"] {
+        assert!(guide.contains(&format!("`{word}`")) || guide.contains(&format!("::{word}`")), "{word}");
+        assert!(sources.contains(word), "CONTRIBUTING.md speaks of {word}, which is nowhere in src/");
     }
 }
 

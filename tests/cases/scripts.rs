@@ -75,6 +75,17 @@ fn a_script_that_says_that_all_is_well_is_not_believed_against_what_can_be_seen(
         ("x=$(_err 'in a subshell'); true", "reported an error"),
         ("printf 'HTTP/1.1 200 OK\\r\\n\\r\\nHTTP/2 401 \\r\\n' >\"$HTTP_HEADER\"", "last answer was HTTP 401"),
         ("printf '  HTTP/1.1 503 Busy\\n' >\"$HTTP_HEADER\"", "last answer was HTTP 503"),
+        // A refused change counts whatever was asked afterwards, until the same one goes well.
+        (
+            "printf 'HTTP/1.1 422 No\\r\\n' >\"$HTTP_HEADER\"; curl -X PATCH file:///a\n\
+             printf 'HTTP/1.1 200 OK\\r\\n' >\"$HTTP_HEADER\"; curl -X PUT file:///b; curl file:///a; true",
+            "a change was answered with HTTP 422",
+        ),
+        (
+            "printf 'HTTP/1.1 429 Wait\\r\\n' >\"$HTTP_HEADER\"; curl -X PUT file:///a; curl file:///b\n\
+             printf 'HTTP/1.1 200 OK\\r\\n' >\"$HTTP_HEADER\"; curl -X PUT file:///a; true",
+            "",
+        ),
         ("printf 'HTTP/1.1 404 No\\r\\n\\r\\nHTTP/1.1 204 \\r\\n' >\"$HTTP_HEADER\"", ""),
     ] {
         let gateway = acme_sh(add, "true");
@@ -132,6 +143,16 @@ fn acme_sh_is_refused_where_others_could_have_written_it_and_its_traps_are_told(
     assert!(!told.contains("removes all values") && told.contains("arguments of curl"), "{told}");
 }
 
+/// Where programs of the provider exec look for it.
+fn has_python() -> bool {
+    let folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+    let there = folders.iter().any(|folder| Path::new(folder).join("python3").exists());
+    if !there {
+        eprintln!("SKIPPED: no python3 here");
+    }
+    there
+}
+
 /// A gateway with a class as the predecessor took it; `body` is the body of acme_challenge.
 fn python(module: &str, body: &str) -> Gateway {
     let folder = Scratch::new();
@@ -159,6 +180,9 @@ fn class(folder: &Scratch, module: &str, body: &str) -> String {
 
 #[test]
 fn a_class_written_for_the_predecessor_runs_unchanged_by_either_name() {
+    if !has_python() {
+        return;
+    }
     for module in ["python:providers.mine", "providers.mine"] {
         let gateway = python(module, "print('noise'); return (201, 'OK') if action == 'setup' else (404, 'gone')");
         assert_eq!(setup(&gateway).status, 201, "{}", gateway.log());
@@ -171,6 +195,9 @@ fn a_class_written_for_the_predecessor_runs_unchanged_by_either_name() {
 
 #[test]
 fn what_a_class_does_wrong_is_told_and_never_taken_for_done() {
+    if !has_python() {
+        return;
+    }
     let unknown = 504;
     for (body, status, reason) in [
         (
@@ -199,6 +226,9 @@ fn what_a_class_does_wrong_is_told_and_never_taken_for_done() {
 /// Requests that a class logs hold tokens; nothing below a warning gets out, nor is stdout anybody's.
 #[test]
 fn a_class_sees_no_environment_and_its_chatter_is_not_logged() {
+    if !has_python() {
+        return;
+    }
     let body = "logging.basicConfig(level=logging.DEBUG); logging.debug('Bearer t0ken'); logging.warning('slow'); \
                 print('Bearer t0ken'); print(sorted(os.environ), sys.path[0], os.getcwd(), file=open(self.__module__ and \
                 sys.path[0] + '/../environment', 'w')); return 201, 'OK'";
@@ -216,6 +246,9 @@ fn a_class_sees_no_environment_and_its_chatter_is_not_logged() {
 
 #[test]
 fn a_class_that_cannot_be_had_or_that_others_could_have_written_is_refused() {
+    if !has_python() {
+        return;
+    }
     let folder = Scratch::new();
     let dotenv = class(&folder, "python:providers.mine", "return 201, 'OK'");
     let test = |dotenv: &str| {

@@ -15,7 +15,8 @@ case $ACMEGW in /*) ;; *) ACMEGW=$PWD/$ACMEGW ;; esac
 # roots of the machine are there: a case begins with none of them.
 if [ -z "${E2E_CLEAN-}" ]; then
 	exec env -i E2E_CLEAN=1 HOME="${HOME:-/}" TMPDIR="${TMPDIR:-/tmp}" \
-		PATH="$PATH:/usr/sbin:/sbin" ACMEGW="$ACMEGW" ACME_SH="${ACME_SH-}" LEGO="${LEGO-}" sh "$0" "$@"
+		PATH="$PATH:/usr/sbin:/sbin" ACMEGW="$ACMEGW" ACME_SH="${ACME_SH-}" LEGO="${LEGO-}" \
+		GETSSL="${GETSSL-}" sh "$0" "$@"
 fi
 
 skip() {
@@ -345,12 +346,13 @@ write_hook_conf() {
 
 ### The certificate authority
 
-start_pebble() { # DNS-PORT: leaves $acme_port; needs T/ca.pem
+start_pebble() { # DNS-PORT, or ADDRESS:PORT: leaves $acme_port; needs T/ca.pem
 	make_leaf pebble DNS:localhost,IP:127.0.0.1
 	attempt pebble_once "$1"
 }
 
 pebble_once() {
+	case $1 in *:*) _server=$1 ;; *) _server=127.0.0.1:$1 ;; esac
 	acme_port=$(free_port) acme_control=$(free_port)
 	cat >"$T/pebble.json" <<-END
 		{"pebble": {
@@ -362,7 +364,7 @@ pebble_once() {
 		}}
 	END
 	start root pebble env PEBBLE_VA_NOSLEEP=1 PEBBLE_AUTHZREUSE=0 PEBBLE_WFE_NONCEREJECT=0 \
-		pebble -config "$T/pebble.json" -dnsserver "127.0.0.1:$1"
+		pebble -config "$T/pebble.json" -dnsserver "$_server"
 	within 10 curl -fs --cacert "$T/ca.pem" -o "$T/root.pem" \
 		"https://127.0.0.1:$acme_control/roots/0"
 }

@@ -21,6 +21,7 @@ chown nobody "$T/run"
 start_bind
 bind_port=$dns_port
 start_powerdns pdns.test
+pdns_utility add-record pdns.test _acme-challenge.cname CNAME 60 target.example.net.
 for key in right wrong; do
 	secret=$dns_secret
 	[ "$key" = right ] || secret=$(openssl rand -base64 32)
@@ -93,6 +94,9 @@ wants 200 teardown pdns.test "$other"
 for refused in refused.example.test refused.pdns.test; do
 	wants 504 setup "$refused" "$value"
 done
+# dns_pdns does not look at what its change was answered: exit 0, and nothing done.
+wants 504 setup cname.pdns.test "$value"
+grep -q 'a change was answered with HTTP 4' "$T/answer.log" || fail "not for that reason: $(cat "$T/answer.log")"
 holds "$bind_port" refused.example.test
 holds "$dns_port" refused.pdns.test
 # The folder has the gateway's own socket, and no home any more.

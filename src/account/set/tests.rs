@@ -132,3 +132,15 @@ fn refused_credentials_pause_their_own_account_only_and_say_whose_they_are() {
     }
     assert_eq!(*service.seen.lock().unwrap(), ["A", "B", "B", "B"]);
 }
+
+#[test]
+fn names_in_dns_zone_are_the_embedded_accounts_whoever_has_the_domain_around_it() {
+    let (mut accounts, ..) = accounts(&[("SELF", "example.com"), ("OTHER", "example.net acme.example.net")], &[]);
+    let name = |text: &str| Name::owner(text).unwrap();
+    let whose = |accounts: &Accounts, owner: &str| accounts.responsible(&name(owner), &name("www.example.org"));
+    assert_eq!(whose(&accounts, "x.dns.acme.example.net"), 1);
+    accounts.0[0].own_zone = Some(name("dns.acme.example.net"));
+    assert_eq!(whose(&accounts, "x.dns.acme.example.net"), 0);
+    assert_eq!(whose(&accounts, "_acme-challenge.acme.example.net"), 1);
+    assert_eq!(accounts.own_zone(), Some(&name("dns.acme.example.net")));
+}

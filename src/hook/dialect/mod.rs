@@ -153,7 +153,7 @@ fn record(word: &str) -> Result<Name, String> {
         Ok(owner) if owner == name.challenge() => Ok(name),
         _ => Err(format!(
             "the record '{}' does not begin with _acme-challenge: the client follows a CNAME, which the gateway's \
-             DNS_ALIAS is for",
+             DNS_ALIAS is for; have it name the domain (lego: EXEC_MODE=RAW)",
             Foreign(word)
         )),
     }

@@ -37,6 +37,7 @@ pub(in crate::provider) fn fixture() -> Fixture {
         troubles: &[],
         settings: &[],
         recorded: "",
+        files: None,
     }
 }
 

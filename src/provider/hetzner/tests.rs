@@ -12,11 +12,6 @@ use simulation::{Account, TOKEN};
 
 /// What the suite for all providers runs on.
 pub fn fixture() -> Fixture {
-    let fixture = rest_fixture::<Account>(&ROW, "/v1", &[("DNSAPI_PASSWORD", TOKEN)]);
-    let troubles = [fixture.troubles, &[Trouble::Conflict]].concat();
-    Fixture {
-        troubles: troubles.leak(),
-        recorded: include_str!("../../../tests/provider/hetzner/exchange.txt"),
-        ..fixture
-    }
+    let fixture = rest_fixture::<Account>(&ROW, "/v1", &[("DNSAPI_PASSWORD", TOKEN)]).also(&[Trouble::Conflict]);
+    Fixture { recorded: include_str!("../../../tests/provider/hetzner/exchange.txt"), ..fixture }
 }

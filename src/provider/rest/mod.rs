@@ -6,6 +6,7 @@
 
 pub mod credentials;
 pub mod judge;
+pub mod oauth;
 pub mod records;
 pub mod session;
 pub mod sets;
@@ -310,7 +311,9 @@ impl Api {
         for (name, value) in headers {
             request = request.header(*name, value.reveal());
         }
-        match self.agent.send(request, draft.body.as_deref(), deadline) {
+        // Without one these would be sent as of unknown length, which some services refuse.
+        let empty = matches!(draft.method, "POST" | "PUT" | "PATCH").then_some("");
+        match self.agent.send(request, draft.body.as_deref().or(empty), deadline) {
             Ok(answer) => (self.profile.judge)(self, answer, changes),
             Err(Unanswered::Late(text) | Unanswered::Broken(text)) if changes => Err(Fault::Unknown(text).into()),
             Err(unanswered) => Err(Fault::Busy(unanswered.to_string(), None).into()),

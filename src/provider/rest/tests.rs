@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "other tests use the rest of it")]
 pub mod simulator;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::gate::scope::{Grant, Scope};
 use crate::ledger::Ledger;
 use crate::provider::conformance::{FIXTURES, Fixture, Stand, Trouble};
 use crate::provider::{PROVIDERS, Provider, Row, Surroundings, find};
+use crate::scratch::Scratch;
 
 const ZONES: &[&str] = &["example.test", "child.example.test", "_acme-challenge.apex.example.test", "example.com"];
 
@@ -26,8 +28,19 @@ pub type Settings = &'static [(&'static str, &'static str)];
 
 /// A fresh simulation of this service, and the provider connected to it.
 pub fn fixture<S: Service>(row: &Row, path: &str, settings: Settings) -> Fixture {
+    fixture_of::<S>(row, path, |_| (settings, None))
+}
+
+/// With settings that need the simulation's address, and the folder of the files that they name.
+pub fn fixture_of<S: Service>(
+    row: &Row,
+    path: &str,
+    settings: impl FnOnce(SocketAddr) -> (Settings, Option<Scratch>),
+) -> Fixture {
     let service = Simulator::<S>::new(ZONES);
-    let url = format!("http://{}{path}", service.listen());
+    let address = service.listen();
+    let url = format!("http://{address}{path}");
+    let (settings, files) = settings(address);
     Fixture {
         provider: built(row, settings, &[("DNSAPI_URL", &url)]).unwrap_or_else(|mistakes| panic!("{mistakes}")),
         ledger: Arc::new(Ledger::default()),
@@ -63,6 +76,15 @@ pub fn fixture<S: Service>(row: &Row, path: &str, settings: Settings) -> Fixture
         ],
         settings,
         recorded: "",
+        files,
+    }
+}
+
+impl Fixture {
+    /// Knows of these troubles too.
+    pub fn also(self, troubles: &[Trouble]) -> Fixture {
+        let all = [self.troubles, troubles].concat();
+        Fixture { troubles: all.leak(), ..self }
     }
 }
 
@@ -134,9 +156,9 @@ pub fn grant(domain: &str) -> Grant {
 fn each(rule: impl Fn(&'static Row, Settings)) {
     let mut count = 0;
     for (name, fixture) in FIXTURES {
-        let settings = fixture().settings;
-        if !settings.is_empty() {
-            rule(find(name).unwrap(), settings);
+        let fixture = fixture();
+        if !fixture.settings.is_empty() {
+            rule(find(name).unwrap(), fixture.settings);
             count += 1;
         }
     }

@@ -8,23 +8,35 @@ pub fn quoted(value: &str) -> String {
 /// The text of a TXT value as a service shows it: quoted character-strings joined, escapes undone;
 /// a text without quotes is itself.
 pub fn unquoted(shown: &str) -> String {
+    strings(shown).concat()
+}
+
+/// The character-strings of a TXT value, each without quotes and escapes.
+pub fn strings(shown: &str) -> Vec<String> {
     let shown = shown.trim();
     if !shown.starts_with('"') {
-        return shown.to_string();
+        return vec![shown.to_string()];
     }
-    let mut text = Vec::new();
+    let (mut all, mut text) = (Vec::new(), None);
     let mut bytes = shown.bytes();
-    let mut inside = false;
     while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => inside = !inside,
-            b'\\' if inside => text.extend(escaped(&mut bytes)),
-            byte if inside => text.push(byte),
+        match (byte, &mut text) {
+            (b'"', None) => text = Some(Vec::new()),
+            (b'"', Some(_)) => all.extend(text.take()),
+            (b'\\', Some(text)) => text.extend(escaped(&mut bytes)),
+            (byte, Some(text)) => text.push(byte),
             // Blanks between two character-strings.
-            _ => {}
+            (_, None) => {}
         }
     }
-    String::from_utf8_lossy(&text).into_owned()
+    all.extend(text);
+    all.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
+}
+
+/// Character-strings as zone files write them, so that [`strings`] gives them back.
+pub fn written(strings: &[String]) -> String {
+    let one = |text: &String| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    strings.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 /// What follows a backslash: three digits are an octet, anything else is itself.

@@ -59,6 +59,7 @@ pub(in crate::provider) fn fixture() -> Fixture {
         troubles: &[],
         settings: &[],
         recorded: "",
+        files: None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! acme-dns (joohoi/acme-dns), which lego, acme.sh, cert-manager, Caddy and certbot's plugin speak:
 //! `…/update` and `…/register` by POST, JSON in one line.
 //!
-//! Keys in any case: acme-dns's JSON has none, and cpu/goacmedns writes `SubDomain`. Answers and error words are acme-dns's own (its api.go and auth.go). The path `…/health` is
-//! answered for all dialects alike.
+//! Keys in any case: acme-dns tells no case apart, and cpu/goacmedns writes `SubDomain`. Answers and
+//! error words are acme-dns's own (its api.go and auth.go). The path `…/health` is answered for all
+//! dialects alike.
 
 use std::time::Duration;
 

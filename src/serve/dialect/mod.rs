@@ -53,6 +53,12 @@ const CHALLENGES: &str = "/challenges/";
 pub enum Route<'a> {
     /// Is the gateway there? Open to all.
     Health,
+    /// Anything else: only for who is admitted.
+    Caller(Errand<'a>),
+}
+
+/// What a caller may be here for.
+pub enum Errand<'a> {
     /// May the caller touch this domain?
     May(&'a str),
     /// Somebody wants an acme-dns account.
@@ -74,13 +80,13 @@ pub fn route(ask: &Ask) -> Result<Route<'_>, Problem> {
     }
     if let Some(rest) = path.strip_prefix(CHALLENGES) {
         return allowed("GET").map(|()| match rest.split_once('/') {
-            Some((domain, value)) => Route::Visible(domain, value),
-            None => Route::May(rest),
+            Some((domain, value)) => Route::Caller(Errand::Visible(domain, value)),
+            None => Route::Caller(Errand::May(rest)),
         });
     }
     let dialect = spoken(path);
     allowed(dialect.allow)?;
-    Ok(if acmedns::is_register(path) { Route::Register } else { Route::Dialect(dialect) })
+    Ok(Route::Caller(if acmedns::is_register(path) { Errand::Register } else { Errand::Dialect(dialect) }))
 }
 
 /// An error, told in the language of the path that was asked.

@@ -22,7 +22,7 @@ block() { # NAME
 		-e "s|https://acme-v02\\.api\\.letsencrypt\\.org/directory|https://127.0.0.1:$acme_port/dir|" \
 		-e "s|--path /usr/local/etc/lego|& --dns.resolvers 127.0.0.1:$dns_port|" \
 		-e 's/example\.com/example.test/g' >"$T/block"
-	[ -s "$T/block" ] || fail "acmegw-clients(7) has no block $1"
+	[ -s "$T/block" ] || fail "acmegw-clients(7) has no block $1" >&2 # stdout is a file's
 	cat "$T/block"
 }
 

@@ -33,3 +33,12 @@ fn what_was_written_in_quotes_comes_back() {
         assert_eq!(unquoted(&quoted(&value)), value);
     });
 }
+
+#[test]
+fn strings_that_are_written_come_back_one_by_one() {
+    property(|random| {
+        let mut all = random.some(3, |random| random.text(&["\"", "\\", "065", " ", "a", "é"], 6));
+        all.push("z".to_string());
+        assert_eq!(strings(&written(&all)), all);
+    });
+}

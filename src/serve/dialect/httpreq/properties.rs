@@ -66,6 +66,14 @@ fn hashed(key_auth: &str) -> String {
 }
 
 #[test]
+fn the_answer_comes_before_lego_gives_up() {
+    for target in ["/present", "/any/prefix/cleanup", "/present?x=/"] {
+        assert_eq!(super::super::patience(target), Duration::from_secs(25), "{target}");
+    }
+    assert!(super::super::patience("/present/x") > LEGO, "another dialect's path");
+}
+
+#[test]
 fn any_object_is_the_record_that_its_fields_mean_or_none() {
     property(|random| {
         let some = random.one_of(&[&KEYS[..2], &KEYS[2..], &KEYS[..]]);
