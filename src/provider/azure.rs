@@ -1,9 +1,12 @@
 //! Azure DNS, through Azure's Resource Manager, as an application with a client secret.
 //!
-//! Documentation: <https://learn.microsoft.com/en-us/rest/api/dns/record-sets>, and for the login
-//! <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>. Each
-//! write names the ETag of what was read: whoever changed it in between is noticed.
-//! Tested against a simulation written from it, not against the service.
+//! Documentation: <https://learn.microsoft.com/en-us/rest/api/dns/record-sets>, read with the definition
+//! that it is made from (dns 2018-05-01 of <https://github.com/Azure/azure-rest-api-specs>), and for the
+//! login <https://learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-client-creds-grant-flow>.
+//! Each write names the ETag of what was read: whoever changed it in between is noticed. The
+//! definition gives one form of an error and no codes; the other form is from a report to external-dns,
+//! and that a condition is refused with 412 is HTTP's (RFC 9110 section 15.5.13).
+//! Tested against a simulation written from that, not against the service.
 
 use serde_json::{Value as Json, json};
 
@@ -25,7 +28,7 @@ const BASE: &str = "https://management.azure.com";
 /// The version of the API that is spoken.
 const VERSION: &str = "api-version=2018-05-01";
 
-/// Seconds; the service takes any.
+/// Seconds; no least value is documented.
 const TTL: u64 = 60;
 
 pub const ROW: Row = Row {
@@ -54,7 +57,11 @@ const PROFILE: Profile = Profile {
              role DNS Zone Contributor, or one that may read the zone and write its TXT records",
     conflicts: &[412],
     judge: judge::by_status,
-    reason: |body| judge::reason(body, &["/error/code", "/code", "/error"], &["/error/message", "/error_description"]),
+    reason: |body| {
+        // Of the Resource Manager, of DNS itself, and of the login.
+        let texts = ["/error/message", "/message", "/error_description"];
+        judge::reason(body, &["/error/code", "/code", "/error"], &texts)
+    },
 };
 
 fn build(config: &Config, mistakes: &mut Mistakes, _: &Surroundings) -> Option<Box<dyn Provider>> {
@@ -113,6 +120,8 @@ impl Service for Azure {
     fn find_zone(&self, name: &Name, deadline: Deadline) -> Result<Option<String>, Problem> {
         let zone = self.api.get(format!("{}/{name}?{VERSION}", self.zones), deadline)?;
         match zone["name"].as_str() {
+            // Private zones were once among these; nobody outside sees them.
+            Some(_) if zone["properties"]["zoneType"] == "Private" => Ok(None),
             Some(found) => Ok(found.eq_ignore_ascii_case(name.as_str()).then(String::new)),
             None => Err(self.api.strange("no zone", false)),
         }

@@ -1,8 +1,9 @@
 //! Cloudflare's DNS, through its API v4.
 //!
-//! Documentation: <https://developers.cloudflare.com/api/resources/dns/subresources/records/>, and
-//! `resources/dns/records` of <https://github.com/cloudflare/cloudflare-typescript>; the error codes
-//! are those that clients met. Tested against a simulation written from it, not against the service.
+//! Documentation: <https://developers.cloudflare.com/api/resources/dns/subresources/records/>; read as
+//! `dns/record.go` of <https://github.com/cloudflare/cloudflare-go>, which is made from it. It lists no
+//! error codes: those below are from answers in reports to ddns-go, cloudflare-ddns and certbot.
+//! Tested against a simulation written from that, not against the service.
 
 use serde_json::{Value as Json, json};
 
@@ -18,7 +19,7 @@ use crate::http::{self, Answer};
 
 const BASE: &str = "https://api.cloudflare.com/client/v4";
 
-/// Seconds; the service takes nothing below 60.
+/// Seconds; the service takes 60 to 86400, and for some customers from 30.
 const TTL: u64 = 120;
 
 /// Records a page.
@@ -27,8 +28,8 @@ const PAGE: usize = 100;
 /// Codes that mean "this record is there already".
 const IDENTICAL: [&str; 2] = ["81057", "81058"];
 
-/// Codes that speak of the token itself, whatever status they come with.
-const BAD_TOKEN: [&str; 4] = ["1000", "6003", "6111", "9109"];
+/// A token that cannot be one; it comes with status 400, and says more in its chain (6111).
+const BAD_TOKEN: &str = "6003";
 
 pub const ROW: Row = Row {
     name: "cloudflare",
@@ -53,13 +54,16 @@ const PROFILE: Profile = Profile {
     remedy: "DNSAPI_PASSWORD is an API token (not the global key) that may Zone Read and DNS Edit this zone",
     conflicts: &[],
     judge: judged,
-    reason: |body| judge::reason(body, &["/errors/0/code"], &["/errors/0/message"]),
+    reason: |body| {
+        // Where an error has a chain, its own message says little: "DNS Validation Error".
+        judge::reason(body, &["/errors/0/code"], &["/errors/0/error_chain/0/message", "/errors/0/message"])
+    },
 };
 
-/// A token that is none comes with status 400, 401 or 403: its code tells it from a missing right.
+/// Everything else is as its status says: 403 may be a missing right (10000, 9109) or a wrong token.
 fn judged(api: &Api, answer: Answer, changes: bool) -> Result<Answer, Problem> {
     judge::by_status(api, answer, changes).map_err(|problem| match problem {
-        Problem::No(no) if BAD_TOKEN.contains(&no.code.as_str()) => Problem::No(judge::No { status: 401, ..no }),
+        Problem::No(no) if no.code == BAD_TOKEN => Problem::No(judge::No { status: 401, ..no }),
         problem => problem,
     })
 }

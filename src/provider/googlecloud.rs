@@ -1,9 +1,12 @@
 //! Google's Cloud DNS, through its API v1, as a service account.
 //!
-//! Documentation: <https://cloud.google.com/dns/docs/reference/rest/v1>, and for the login
-//! <https://developers.google.com/identity/protocols/oauth2/service-account>. A change deletes the
-//! RRset as it was read and adds the new one; the service takes or refuses it as a whole: whoever
-//! changed it in between is noticed. Tested against a simulation written from it, not against the service.
+//! Documentation: <https://cloud.google.com/dns/docs/reference/rest/v1>, read as the description that
+//! it is made from (`dns/v1/dns-api.json` of <https://github.com/googleapis/google-api-go-client>), and
+//! <https://cloud.google.com/dns/docs/error-messages>; the statuses and words of errors are from reports
+//! to external-dns and Terraform. The login's page could not be read; its form and claims are as clients
+//! give them: <https://developers.google.com/identity/protocols/oauth2/service-account>. A change deletes
+//! the RRset as it was read and adds the new one; the service takes or refuses it as a whole: whoever
+//! changed it in between is noticed. Tested against a simulation written from that, not against the service.
 
 mod key;
 
@@ -23,7 +26,7 @@ use crate::http::{self, Answer};
 
 const BASE: &str = "https://dns.googleapis.com";
 
-/// Seconds; the service takes any.
+/// Seconds; no least value is documented.
 const TTL: u64 = 60;
 
 pub const ROW: Row = Row {
@@ -66,7 +69,7 @@ fn build(config: &Config, mistakes: &mut Mistakes, _: &Surroundings) -> Option<B
     Some(Box::new(GoogleCloud { api: Api::new(config, mistakes, &PROFILE, base?, login), project }))
 }
 
-/// A change that deletes what is there no more is "not found", as is a zone.
+/// A change that deletes what is there no more is "not found", as is a zone (so lego and fog have it).
 fn judged(api: &Api, answer: Answer, changes: bool) -> Result<Answer, Problem> {
     judge::by_status(api, answer, changes).map_err(|problem| match problem {
         Problem::No(no) if no.status == 404 && no.reason.contains("entity.change") => {

@@ -1,9 +1,12 @@
 //! OVHcloud's DNS, through its API v1.
 //!
 //! Documentation: <https://eu.api.ovh.com/console/?section=%2Fdomain>, and for the signature
-//! <https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api>. Records are published by a
-//! refresh of the zone after each change.
-//! Tested against a simulation written from it, not against the service.
+//! <https://help.ovhcloud.com/csm/en-api-getting-started-ovhcloud-api>. Neither could be read: the
+//! signature and the codes of errors are as OVHcloud's own clients have them
+//! (<https://github.com/ovh/go-ovh>, <https://github.com/ovh/python-ovh>) and as reports to them quote
+//! them, the paths and fields as lego and acme.sh use them. Only QUERY_TIME_OUT was found nowhere.
+//! Records are published by a refresh of the zone after each change.
+//! Tested against a simulation written from that, not against the service.
 
 use std::fmt::Write;
 
@@ -26,7 +29,7 @@ use crate::secret::Secret;
 
 const BASE: &str = "https://eu.api.ovh.com/v1";
 
-/// Seconds; the service takes nothing below 60.
+/// Seconds; the service makes 60 of anything below.
 const TTL: u64 = 60;
 
 /// Codes that speak of the keys themselves, although their status is 403 or 400.
@@ -89,7 +92,8 @@ impl Credentials for Keys {
 }
 
 impl Keys {
-    /// SHA-1 is the service's choice; the secret is in what is hashed.
+    /// SHA-1 is the service's choice; the secret is in what is hashed. The clock has to be right: other
+    /// clients ask the service for its own (`/auth/time`) first.
     fn signed(&self, base: &str, draft: &Draft, now: i64) -> Headers {
         let body = draft.body.as_deref().unwrap_or_default();
         let (secret, consumer) = (self.secret.reveal(), self.consumer.reveal());

@@ -1,9 +1,11 @@
 //! Amazon's Route 53, through its API of 2013-04-01.
 //!
-//! Documentation: <https://docs.aws.amazon.com/Route53/latest/APIReference/>. A change deletes the
-//! RRset as it was read and creates the new one in one batch, which the service takes or refuses
-//! as a whole: whoever changed it in between is noticed. It takes five requests a second.
-//! Tested against a simulation written from it, not against the service.
+//! Documentation: <https://docs.aws.amazon.com/Route53/latest/APIReference/>; read as the model of it
+//! in <https://github.com/boto/botocore>, `route53/2013-04-01`. A change deletes the RRset as it was
+//! read and creates the new one in one batch, which the service takes or refuses as a whole: whoever
+//! changed it in between is noticed; the words for that are from reports to external-dns and Terraform.
+//! An account has about ten requests a second (`throttling-api-requests` in the Developer Guide).
+//! Tested against a simulation written from that, not against the service.
 
 mod sign;
 mod xml;
@@ -27,10 +29,10 @@ const VERSION: &str = "/2013-04-01";
 
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
-/// Seconds; the service takes any.
+/// Seconds; the service takes 0 to 2147483647.
 const TTL: u64 = 60;
 
-/// Codes that speak of the key itself, whatever status they come with.
+/// Codes that speak of the key itself or of the clock; they come with status 400 or 403.
 const BAD_KEY: [&str; 5] = [
     "InvalidClientTokenId",
     "SignatureDoesNotMatch",

@@ -70,16 +70,33 @@ fn hex(octets: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// From AWS's own suite for Signature Version 4: get-vanilla and get-vanilla-query-order-key-case.
+    /// AWS's own suite for Signature Version 4, as it is in <https://github.com/boto/botocore>,
+    /// tests/unit/auth/aws4_testsuite: get-vanilla, post-vanilla, get-vanilla-query-order-key-case,
+    /// get-vanilla-query-order-key and get-vanilla-query-order-value.
     #[test]
     fn the_suite_of_aws_is_signed_as_it_says() {
         let secret = Secret::new("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_string());
         let key = AccessKey { id: "AKIDEXAMPLE".to_string(), secret };
-        for (path, signature) in [
-            ("/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
-            ("/?Param2=value2&Param1=value1", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
+        for (method, path, signature) in [
+            ("GET", "/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+            ("POST", "/", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+            (
+                "GET",
+                "/?Param2=value2&Param1=value1",
+                "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+            ),
+            (
+                "GET",
+                "/?Param1=value2&Param1=Value1",
+                "eedbc4e291e521cf13422ffca22be7d2eb8146eecf653089df300a15b2382bd1",
+            ),
+            (
+                "GET",
+                "/?Param1=value2&Param1=value1",
+                "5772eed61e12b33fae39ee5e7012498b51d56abc0abb7c60486157bd471c4694",
+            ),
         ] {
-            let (draft, scope) = (Draft::new("GET", path), "us-east-1/service/aws4_request");
+            let (draft, scope) = (Draft::new(method, path), "us-east-1/service/aws4_request");
             let headers = key.signed("https://example.amazonaws.com", &draft, "20150830T123600Z", scope);
             let expected = format!(
                 "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/{scope}, SignedHeaders=host;x-amz-date, \

@@ -18,15 +18,22 @@ pub struct Account {
     tokens: HashSet<String>,
     logins: u64,
     has_other_password: bool,
+    /// Is no zone seen from outside?
+    pub is_private: bool,
 }
 
 fn refused(status: u16, code: &str, message: &str) -> Answer {
     Answer::json(status, &json!({"error": {"code": code, "message": message}}))
 }
 
+/// DNS itself refuses without the envelope of the Resource Manager.
+fn refused_by_dns(status: u16, code: &str, message: &str) -> Answer {
+    Answer::json(status, &json!({"code": code, "message": message}))
+}
+
 impl Service for Account {
     fn account(zones: Zones) -> Account {
-        Account { zones, tokens: HashSet::new(), logins: 0, has_other_password: false }
+        Account { zones, tokens: HashSet::new(), logins: 0, has_other_password: false, is_private: false }
     }
 
     fn zones(&mut self) -> &mut Zones {
@@ -56,7 +63,7 @@ impl Service for Account {
             401 => refused(401, "InvalidAuthenticationToken", "The access token is invalid."),
             403 => refused(403, "AuthorizationFailed", "The client does not have authorization to perform action"),
             404 => refused(404, "ResourceNotFound", "The Resource under resource group 'dns' was not found."),
-            412 => refused(412, "PreconditionFailed", "The condition set in the request was not satisfied"),
+            412 => refused_by_dns(412, "PreconditionFailed", "The condition set in the request was not satisfied"),
             429 => refused(429, "TooManyRequests", "too many requests"),
             _ => refused(status, "InternalServerError", "Internal server error"),
         }
@@ -80,7 +87,9 @@ impl Service for Account {
         match (request.method.as_str(), parts.as_slice()) {
             ("GET", [zone]) => {
                 let id = format!("{GROUP}{zone}");
-                Answer::json(200, &json!({"id": id, "name": zone, "type": "Microsoft.Network/dnszones", "etag": "z"}))
+                let properties = json!({"zoneType": if self.is_private { "Private" } else { "Public" }});
+                let kind = "Microsoft.Network/dnszones";
+                Answer::json(200, &json!({"id": id, "name": zone, "type": kind, "etag": "z", "properties": properties}))
             }
             ("GET", [zone, "TXT", name]) => {
                 self.shown(zone, name).map_or_else(|| self.refusal(404), |set| Answer::json(200, &set))
@@ -146,7 +155,7 @@ impl Account {
         if !is_allowed {
             return self.refusal(412);
         }
-        let wrong = |text: &str| refused(400, "BadRequest", text);
+        let wrong = |text: &str| refused_by_dns(400, "BadRequest", text);
         let Some([properties]) = fields(&request.json(), &["properties"], &[]) else { return wrong("properties") };
         let Some([ttl, records]) = fields(&properties, &["TTL", "TXTRecords"], &[]) else { return wrong("fields") };
         let value = |record: &Value| {
@@ -160,7 +169,8 @@ impl Account {
         };
         let full = absolute(name, zone, "@");
         if !self.zones.set(zone, &full, "CNAME").is_empty() {
-            return wrong("The record could not be created because a CNAME record with the same name already exists");
+            let text = "The record could not be created because a CNAME record with the same name already exists";
+            return refused_by_dns(409, "Conflict", text);
         }
         if self.zones.limit.is_some_and(|limit| values.len() > limit) {
             return wrong("The maximum number of records in the record set has been exceeded");

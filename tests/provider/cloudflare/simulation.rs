@@ -24,6 +24,17 @@ fn refused(status: u16, code: u64, message: &str) -> Answer {
     envelope(status, Value::Null, Some((code, message)), None)
 }
 
+/// An error whose reason is in its chain.
+fn chained(code: u64, message: &str, inner: (u64, &str)) -> Answer {
+    let chain = json!([{"code": inner.0, "message": inner.1}]);
+    let error = json!({"code": code, "message": message, "error_chain": chain});
+    Answer::json(400, &json!({"success": false, "errors": [error], "messages": [], "result": null}))
+}
+
+fn bad_token() -> Answer {
+    chained(6003, "Invalid request headers", (6111, "Invalid format for Authorization header"))
+}
+
 /// An id as the service has them: 32 hexadecimal digits.
 fn id(number: u64) -> String {
     format!("{:032x}", 0x023e_105f_4ece_f8ad_9ca3_1a83_72d0_0000_u128 + u128::from(number))
@@ -40,7 +51,7 @@ impl Service for Account {
 
     fn refusal(&self, status: u16) -> Answer {
         match status {
-            401 => refused(401, 1000, "Invalid API Token"),
+            401 => bad_token(),
             403 => refused(403, 10000, "Authentication error"),
             404 => refused(404, 7003, "Could not route to the zone, perhaps your object identifier is invalid?"),
             _ => refused(status, 10001, "Something went wrong"),
@@ -49,7 +60,7 @@ impl Service for Account {
 
     fn answer(&mut self, request: &Request) -> Answer {
         if request.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
-            return refused(400, 6003, "Invalid request headers");
+            return bad_token();
         }
         if request.is_mislabelled() {
             return refused(400, 6001, "the body is not JSON");
@@ -90,7 +101,7 @@ impl Account {
             return refused(400, 7000, "parameters");
         };
         let number = |text: Option<&str>, default| text.map_or(Some(default), |text| text.parse().ok());
-        let (Some(per_page @ 5..=5000), Some(page @ 1..)) = (number(per_page, 100), number(page, 1)) else {
+        let (Some(per_page @ 1..=5_000_000), Some(page @ 1..)) = (number(per_page, 100), number(page, 1)) else {
             return refused(400, 9106, "per_page and page");
         };
         let all = self.zones.at(zone, name);
@@ -114,10 +125,11 @@ impl Account {
             return refused(400, 9000, "DNS name is invalid.");
         }
         if !ttl.as_u64().is_some_and(|ttl| ttl == 1 || (60..=86400).contains(&ttl)) {
-            return refused(400, 9021, "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic.");
+            let why = "TTL must be between 60 and 86400 seconds, or 1 for Automatic.";
+            return chained(1004, "DNS Validation Error", (9021, why));
         }
         if !self.zones.set(zone, name, "CNAME").is_empty() {
-            return refused(400, 81053, "An A, AAAA, or CNAME record with that host already exists.");
+            return refused(400, 81054, "A CNAME record with that host already exists.");
         }
         if self.zones.set(zone, name, "TXT").iter().any(|entry| entry.value == value) {
             return refused(400, 81058, "An identical record already exists.");

@@ -165,8 +165,9 @@ impl Account {
                 Some(held) if held == *set => gone.push(name),
                 Some(_) => return self.refusal(412),
                 None => {
-                    let text = "The 'entity.change.deletions[0]' resource does not exist.";
-                    return refused(404, "notFound", text);
+                    let text =
+                        format!("The 'entity.change.deletions[0]' resource named '{name}. (TXT)' does not exist.");
+                    return refused(404, "notFound", &text);
                 }
             }
         }
@@ -185,8 +186,8 @@ impl Account {
                 return invalid("Invalid value for 'entity.change.additions[0].name'");
             }
             if self.shown(zone, &name).is_some() && !gone.contains(&name) {
-                let text = "The resource 'entity.change.additions[0]' already exists";
-                return refused(409, "alreadyExists", text);
+                let text = format!("The resource 'entity.change.additions[0]' named '{name}. (TXT)' already exists");
+                return refused(409, "alreadyExists", &text);
             }
             if !self.zones.set(zone, &name, "CNAME").is_empty() {
                 let text = "The resource record set is invalid because a CNAME record cannot share a name";

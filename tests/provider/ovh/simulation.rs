@@ -17,13 +17,14 @@ pub struct Account {
     pub refuses_refresh: bool,
 }
 
-fn refused(status: u16, class: &str, code: Option<&str>, message: &str) -> Answer {
-    let mut body = json!({"class": class, "message": message});
-    if let Some(code) = code {
-        body["errorCode"] = code.into();
-        body["httpCode"] = format!("{status} Forbidden").into();
-    }
-    Answer::json(status, &body)
+fn refused(status: u16, class: &str, message: &str) -> Answer {
+    Answer::json(status, &json!({"class": class, "message": message}))
+}
+
+/// What is wrong with the keys has a form of its own.
+fn locked_out(status: u16, code: &str, message: &str) -> Answer {
+    let text = if status == 400 { "400 Bad Request" } else { "403 Forbidden" };
+    Answer::json(status, &json!({"errorCode": code, "httpCode": text, "message": message}))
 }
 
 impl Service for Account {
@@ -37,20 +38,20 @@ impl Service for Account {
 
     fn refusal(&self, status: u16) -> Answer {
         match status {
-            401 => refused(403, "Client::Forbidden", Some("INVALID_CREDENTIAL"), "This credential is not valid"),
-            403 => refused(403, "Client::Forbidden", Some("NOT_GRANTED_CALL"), "This call has not been granted"),
-            404 => refused(404, "Client::NotFound", None, "This service does not exist"),
-            429 => refused(429, "Client::TooManyRequests", None, "Too many requests"),
-            _ => refused(status, "Server::InternalServerError", None, "Internal server error"),
+            401 => locked_out(403, "INVALID_CREDENTIAL", "This credential is not valid"),
+            403 => locked_out(403, "NOT_GRANTED_CALL", "This call has not been granted"),
+            404 => refused(404, "Client::NotFound", "This service does not exist"),
+            429 => refused(429, "Client::TooManyRequests", "Too many requests"),
+            _ => refused(status, "Server::InternalServerError", "Internal server error"),
         }
     }
 
     fn answer(&mut self, request: &Request) -> Answer {
         if !is_signed(request) {
-            return refused(400, "Client::BadRequest", Some("INVALID_SIGNATURE"), "Invalid signature");
+            return locked_out(400, "INVALID_SIGNATURE", "Invalid signature");
         }
         if request.is_mislabelled() {
-            return refused(400, "Client::BadRequest", None, "the body is not JSON");
+            return refused(400, "Client::BadRequest", "the body is not JSON");
         }
         let parts = request.below("/v1/domain/zone/").unwrap_or_default();
         if !parts.first().is_some_and(|zone| self.zones.has(zone)) {
@@ -79,7 +80,7 @@ impl Service for Account {
                 self.published.push((zone.to_string(), self.zones.records(zone)));
                 Answer::json(200, &Value::Null)
             }
-            _ => refused(405, "Client::MethodNotAllowed", None, "no such method"),
+            _ => refused(405, "Client::MethodNotAllowed", "no such method"),
         }
     }
 }
@@ -107,27 +108,27 @@ impl Account {
 
     fn list(&self, zone: &str, request: &Request) -> Answer {
         let Some([Some(kind), Some(sub)]) = request.asks(["fieldType", "subDomain"]) else {
-            return refused(400, "Client::BadRequest", None, "parameters");
+            return refused(400, "Client::BadRequest", "parameters");
         };
         let set = self.zones.set(zone, &absolute(sub, zone, ""), kind);
         Answer::json(200, &set.iter().map(|entry| Value::from(entry.id)).collect())
     }
 
     fn create(&mut self, zone: &str, body: &Value) -> Answer {
-        let wrong = |text: &str| refused(400, "Client::BadRequest", None, text);
+        let wrong = |text: &str| refused(400, "Client::BadRequest", text);
         let Some([kind, sub, target, ttl]) = fields(body, &["fieldType", "subDomain", "target", "ttl"], &[]) else {
             return wrong("missing or unknown fields");
         };
         let (Some("TXT"), Some(sub), Some(target)) = (kind.as_str(), sub.as_str(), target.as_str()) else {
             return wrong("a field of the wrong type");
         };
-        let Some(ttl @ 60..) = ttl.as_u64() else { return wrong("ttl must be at least 60") };
+        let Some(ttl) = ttl.as_u64().map(|ttl| ttl.max(60)) else { return wrong("ttl is no number") };
         if sub == "@" || sub.ends_with(zone) {
             return wrong("the subdomain is relative to the zone");
         }
         let name = absolute(sub, zone, "");
         if !self.zones.set(zone, &name, "CNAME").is_empty() || self.zones.is_full(zone, &name, "TXT") {
-            return refused(409, "Client::Conflict", None, "conflicting records, or too many");
+            return refused(409, "Client::Conflict", "conflicting records, or too many");
         }
         let entry = self.zones.add(zone, &name, "TXT", ttl, target);
         Answer::json(200, &shown(&entry, zone))
