@@ -22,3 +22,32 @@ impl Secret {
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::{Debug, Display};
+    use std::marker::PhantomData;
+
+    struct Text<T>(PhantomData<T>);
+    struct Log<T>(PhantomData<T>);
+
+    /// What holds for a type of which the other one does not.
+    trait Hidden {
+        const IS_SHOWN: bool = false;
+    }
+    impl<T> Hidden for Text<T> {}
+    impl<T> Hidden for Log<T> {}
+    impl<T: Display> Text<T> {
+        const IS_SHOWN: bool = true;
+    }
+    impl<T: Debug> Log<T> {
+        const IS_SHOWN: bool = true;
+    }
+
+    #[test]
+    fn a_secret_can_neither_be_formatted_nor_be_part_of_what_is() {
+        assert_eq!([Text::<String>::IS_SHOWN, Log::<String>::IS_SHOWN], [true; 2]);
+        assert_eq!([Text::<Secret>::IS_SHOWN, Log::<Secret>::IS_SHOWN, Log::<Option<Secret>>::IS_SHOWN], [false; 3]);
+    }
+}

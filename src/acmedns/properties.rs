@@ -54,8 +54,12 @@ fn any_allowfrom_that_is_taken_is_an_address_and_a_length() {
         let bare = text.replace(['[', ']'], "");
         let twin = bare.split_once('/').is_some_and(|(address, length)| {
             let most = address.parse().map(|address: std::net::IpAddr| if address.is_ipv4() { 32 } else { 128 });
+            // No more digits than the longest length has: 024 is none.
             let is_number = length.bytes().all(|byte| byte.is_ascii_digit()) && !length.is_empty();
-            is_number && most.is_ok_and(|most| length.parse().is_ok_and(|length: u32| length <= most))
+            most.is_ok_and(|most: u32| {
+                let fits = is_number && length.len() <= most.to_string().len();
+                fits && length.parse().is_ok_and(|length: u32| length <= most)
+            })
         });
         assert_eq!(network(&text).is_some(), twin, "{text:?}");
     });

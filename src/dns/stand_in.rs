@@ -269,3 +269,21 @@ impl Reply {
         additional.finish()
     }
 }
+
+/// The packet's question in lower case, its name written out: it may be compressed (RFC 1035 section 4.1.4),
+/// if only by an octet of the header that happens to be 0.
+pub fn question(packet: &[u8]) -> Vec<u8> {
+    let (mut written, mut at, mut end) = (Vec::new(), 12, None);
+    while packet[at] != 0 {
+        if packet[at] >= 0xc0 {
+            end = end.or(Some(at + 2));
+            at = usize::from(packet[at] & 0x3f) << 8 | usize::from(packet[at + 1]);
+        } else {
+            let next = at + 1 + usize::from(packet[at]);
+            written.extend(packet[at..next].to_ascii_lowercase());
+            at = next;
+        }
+    }
+    let end = end.unwrap_or(at + 1);
+    [&written[..], &[0], &packet[end..end + 4]].concat()
+}

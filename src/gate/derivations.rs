@@ -34,7 +34,10 @@ pub(super) struct Place<'a>(&'a Derivations);
 
 impl Derivations {
     pub(super) fn new() -> Derivations {
-        let cores = available_parallelism().map_or(1, usize::from);
+        Derivations::on(available_parallelism().map_or(1, usize::from))
+    }
+
+    fn on(cores: usize) -> Derivations {
         Derivations { limit: cores.min(MOST), state: Mutex::default(), freed: Condvar::new() }
     }
 
@@ -107,15 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn at_most_two_at_once() {
-        let derivations = Derivations::new();
-        let limit = derivations.limit;
-        assert!((1..=MOST).contains(&limit));
-        let places: Vec<_> = (0..limit).map(|_| derivations.take_until(household(1), soon()).unwrap()).collect();
-        assert!(derivations.take_until(household(2), soon()).is_none());
-        drop(places);
-        assert!(derivations.take_until(household(2), soon()).is_some());
-        assert!(derivations.state().waiting.is_empty(), "who gave up does not wait any more");
+    fn at_most_two_at_once_and_on_one_core_one() {
+        for (cores, most) in [(1, 1), (2, 2), (64, 2)] {
+            let derivations = Derivations::on(cores);
+            let places: Vec<_> = (0..most).map(|_| derivations.take_until(household(1), soon()).unwrap()).collect();
+            assert!(derivations.take_until(household(2), soon()).is_none(), "{cores}");
+            drop(places);
+            assert!(derivations.take_until(household(2), soon()).is_some());
+            assert!(derivations.state().waiting.is_empty(), "who gave up does not wait any more");
+        }
+        assert!((1..=MOST).contains(&Derivations::new().limit));
     }
 
     #[test]

@@ -248,3 +248,34 @@ fn the_newest_stay_and_what_was_set_again_is_new() {
     ledger.roll("alice", 2);
     assert_eq!(due(), [value("c")]);
 }
+
+#[test]
+fn the_pause_grows_with_each_failure_up_to_its_limit_and_a_restart_goes_on_where_it_was() {
+    let (state, grant) = (Scratch::new(), grant("alice"));
+    let away = || Err(Fault::Busy("away".into(), None));
+    let line = |ledger: &Ledger| ledger.lines().values().next().cloned().unwrap();
+    let now = Instant::now();
+    let pause = |line: &Line| match State::removal_failed(Some(line), now) {
+        State::Due { tries, next } => (tries, (next - now).as_secs()),
+        state => panic!("{state:?}"),
+    };
+    let first = Ledger::default();
+    first.keep_in(state.path()).unwrap();
+    change(&first, &grant.setup(value("a")), Ok(()));
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        pauses.push(pause(&line(&first)));
+        change(&first, &grant.teardown(value("a")), away());
+    }
+    drop(first);
+    let second = Ledger::default();
+    second.keep_in(state.path()).unwrap();
+    assert_eq!(second.ripe(TTL).len(), 1, "the first try after a start is at once");
+    for _ in 0..9 {
+        pauses.push(pause(&line(&second)));
+        change(&second, &grant.teardown(value("a")), away());
+    }
+    let expected = [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600, 3600];
+    assert_eq!(pauses, expected.into_iter().enumerate().map(|(tries, s)| (tries as u32, s)).collect::<Vec<_>>());
+    assert_eq!(second.ripe(TTL), []);
+}

@@ -134,3 +134,68 @@ impl Lobby {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::SocketAddr;
+    use std::sync::atomic::AtomicBool;
+
+    use crate::config::{Config, Mistakes, Search};
+    use crate::gate::peer::{self, Proxies};
+    use crate::serve::answer::Answer;
+    use crate::serve::door::Numbers;
+    use crate::serve::engine::Engine;
+    use crate::serve::seats::{Capacity, Seats};
+
+    /// A door whose threads panic when they are asked for this.
+    const PANIC: &str = "/panic";
+
+    fn open() -> (SocketAddr, Arc<Door>) {
+        let search = Search { named: None, file_name: "no such file", last: None };
+        let config = Config::load(peer::SETTINGS, Vec::new(), |_| None, search).unwrap().0;
+        let door = Arc::new(Door {
+            tls: None,
+            engine: Engine::start(4, Vec::new(), |_| Answer::text(200, "here")).unwrap(),
+            seats: Seats::new(Capacity::for_files(1024).unwrap()),
+            proxies: Arc::new(Proxies::read(&config, &mut Mistakes::default()).unwrap()),
+            patience: |path| match path {
+                PANIC => panic!("on purpose"),
+                _ => Duration::from_secs(20),
+            },
+            numbers: Numbers::new().unwrap(),
+            closing: AtomicBool::new(false),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, lobby) = (listener.local_addr().unwrap(), Lobby::new(door.clone(), vec![listener]).unwrap());
+        thread::spawn(move || lobby.attend());
+        (address, door)
+    }
+
+    /// What a request is answered with; empty where the connection just ends.
+    fn answer(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        match stream.read_to_string(&mut answer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => panic!("nobody is there any more"),
+            // Ended or reset.
+            _ => answer,
+        }
+    }
+
+    #[test]
+    fn a_panic_at_the_door_costs_one_connection_and_a_poisoned_lock_none() {
+        let (address, door) = open();
+        let is_here = || answer(address, "/").ends_with("here");
+        assert!(is_here());
+        // More than there are threads that stay.
+        (0..40).for_each(|_| assert_eq!(answer(address, PANIC), ""));
+        assert!(is_here());
+        door.seats.poison();
+        (0..40).for_each(|_| assert!(is_here()));
+        door.engine.clean_up();
+    }
+}

@@ -158,6 +158,16 @@ impl Seats {
         self.taken().in_flight
     }
 
+    /// Has a thread die that holds the lock.
+    #[cfg(test)]
+    pub fn poison(&self) {
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _taken = self.taken();
+            panic!("on purpose")
+        }));
+        assert!(held.is_err() && self.taken.is_poisoned());
+    }
+
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,8 +2,8 @@
 //! twelve connections, four requests in flight, two of them of one client.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
-use std::process::Stdio;
+use std::net::{Ipv4Addr, Shutdown, TcpStream, UdpSocket};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -135,13 +135,56 @@ fn with_hardly_any_files_it_lives_through_a_flood_and_is_well_again() {
     assert!(!gateway.log().contains("panicked"));
 }
 
+/// The system has none to give for a while: to whoever wants to come in, and then to look at anybody.
+#[test]
+fn no_files_left_are_waited_out_and_nobody_who_came_is_lost() {
+    let gateway = cramped();
+    let allow = |files: u32| {
+        let pid = gateway.pid().to_string();
+        let prlimit = Command::new("prlimit").args(["--pid", &pid, &format!("--nofile={files}:")]).status();
+        prlimit.is_ok_and(|status| status.success())
+    };
+    if !allow(FEW_FILES) {
+        eprintln!("SKIPPED: there is no prlimit to take a running process's files away");
+        return;
+    }
+    for (files, said) in [(3, "no connection can be taken just now"), (0, "nobody can be heard just now")] {
+        assert!(allow(files));
+        let mut waiting = gateway.connect();
+        waiting.write_all(QUESTION).unwrap();
+        gateway.wait_for(said);
+        assert!(allow(FEW_FILES));
+        assert_eq!(reply(&mut waiting).status, 200, "{said}");
+    }
+}
+
+/// Of many questions from one place, one second's worth of answers for each second that they took.
+#[test]
+fn the_gateways_dns_answers_a_network_twenty_times_a_second() {
+    const QUERY: &[u8] = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x0f_acme-challenge\x07example\x03com\0\0\x10\0\x01";
+    const CUT: u8 = 0x02;
+    let dotenv = "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = ::1\n";
+    let gateway = Gateway::start_in(Scratch::new(), dotenv, &[]);
+    let socket = UdpSocket::bind((HERE, 0)).unwrap();
+    socket.connect(gateway.logged("answering DNS on ")).unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let began = Instant::now();
+    (0..400).for_each(|_| drop(socket.send(QUERY)));
+    let (mut whole, mut cut, mut packet) = (0, 0, [0; 512]);
+    while socket.recv(&mut packet).is_ok() {
+        if packet[2] & CUT == 0 { whole += 1 } else { cut += 1 }
+    }
+    let most = 20 * (began.elapsed().as_secs() + 2);
+    assert!((1..=most).contains(&whole) && cut > 0, "{whole} whole, {cut} cut, at most {most}");
+}
+
 #[test]
 fn with_too_few_files_it_does_not_start_and_says_so() {
     let folder = Scratch::new();
     let dotenv = "LISTEN = 127.0.0.1:0\nSSL = off\nDNSAPI_DOMAINS = example.com\nDNS_LISTEN = 127.0.0.1:0\nALLOWED_HOSTS = ::1\n";
     let file = folder.file("dotenv", dotenv);
     let program = acmegw(&[]).get_program().to_owned();
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 63; exec \"$0\" serve -e \"$1\""]).arg(program).arg(file);
     command.env_clear().env("RUN_AS_USER", myself()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let (mut child, began) = (command.spawn().unwrap(), Instant::now());

@@ -128,6 +128,7 @@ fn wrong_credentials_are_tried_once_for_all_domains() {
     let report = json(&output);
     let failed = report["domains"].as_array().unwrap().iter().filter(|domain| domain["ok"] == false).count();
     assert_eq!((output.status.code(), failed), (Some(1), 20));
+    gateway.wait_for("status=401");
     assert_eq!(gateway.log().matches("status=401").count(), 1, "it is not guessing");
 }
 

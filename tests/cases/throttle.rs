@@ -65,6 +65,13 @@ fn a_user_who_is_deleted_or_whose_file_is_broken_is_out_at_once() {
         let line = gateway.wait_for(why);
         assert!(line.contains("ERROR nobody is admitted by password: "), "{line}");
     }
+    std::fs::remove_file(gateway.folder.join("acmepasswd")).unwrap();
+    std::fs::create_dir(gateway.folder.join("acmepasswd")).unwrap();
+    assert_eq!(alice(), 503, "what is there cannot be read, not even by root");
+    std::fs::remove_dir(gateway.folder.join("acmepasswd")).unwrap();
+    assert_eq!(alice(), 503);
+    gateway.wait_for("ERROR nobody is admitted by password: ");
+    gateway.wait_for("acmepasswd: does not exist");
     gateway.folder.file("acmepasswd", &users);
     assert_eq!(alice(), 201);
 }

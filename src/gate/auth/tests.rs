@@ -54,8 +54,10 @@ fn a_right_password_is_paid_for_once_and_a_wrong_one_each_time() {
     assert_eq!(costs(&auth, HERE, Some(&basic("alice", "Secret"))), (wrong("alice"), 1));
     assert_eq!(costs(&auth, HERE, Some(&basic("nobody", "secret"))), (wrong("nobody"), 1), "an unknown user costs too");
     assert_eq!(costs(&auth, HERE, None), (Err(Denied::NoPassword), 0));
+    folder.file("acmepasswd", &USERS.replace("T4/Q", "T4/A"));
+    assert_eq!(costs(&auth, HERE, Some(&right)), (wrong("alice"), 1), "a change of the line ends what is remembered");
     folder.file("acmepasswd", &USERS.replace("alice", "bob"));
-    assert_eq!(costs(&auth, HERE, Some(&right)), (wrong("alice"), 1), "a change of the file ends what is remembered");
+    assert_eq!(costs(&auth, HERE, Some(&right)), (wrong("alice"), 1), "and so does its end");
 }
 
 #[test]

@@ -178,8 +178,8 @@ fn many_that_are_not_visible_are_a_few_lines() {
 fn when_the_delay_is_over_each_has_a_last_look() {
     // The delay is over while the first answer is awaited.
     let set = [("a.example.com", 'a', true), ("b.example.com", 'b', true)];
-    let slow = silence(Duration::from_millis(100));
-    let done = wait(&Wait::ThisCall, &set, Duration::from_millis(50), Unconfirmed::Fail, &[slow, visible(), visible()]);
+    let (delay, slow) = (Duration::from_secs(1), silence(Duration::from_millis(1200)));
+    let done = wait(&Wait::ThisCall, &set, delay, Unconfirmed::Fail, &[slow, visible(), visible()]);
     done.ended.unwrap();
     assert_eq!(done.asked.len(), 3);
 }
@@ -207,7 +207,7 @@ fn what_the_name_servers_said_is_told_even_when_the_gateway_is_away_in_the_end()
 #[test]
 fn a_retry_after_is_heeded_within_the_delay() {
     let later = pending().replacen("\r\n", "\r\nRetry-After: 86400\r\n", 1);
-    let delay = Duration::from_millis(200);
+    let delay = Duration::from_secs(1);
     let began = Instant::now();
     let done = wait(&Wait::ThisCall, &[("example.com", 'a', true)], delay, Unconfirmed::Fail, &[later, visible()]);
     done.ended.unwrap();

@@ -1,7 +1,7 @@
 //! What resolvers send over HTTP, and what is made of it.
 
 use super::*;
-use crate::dns::stand_in::{Data, Reply, TTL, cname, name, txt};
+use crate::dns::stand_in::{self, Data, Reply, TTL, cname, name, txt};
 use crate::random::property;
 
 const NAME: &str = "_acme-challenge.example.com";
@@ -87,6 +87,7 @@ fn how_long_a_resolver_keeps_to_its_no_is_in_its_answer() {
 fn any_body_is_an_answer_to_the_question_or_reported_in_one_line() {
     let question = question();
     let (header, asked) = question.as_slice().split_at(12);
+    // Its name is compared as it is meant: it may be compressed, if only into an octet of the header.
     let asked = &asked[..NAME.len() + 2 + 4];
     let whole = body(&question, &[(NAME, cname("a.example.net")), ("a.example.net", txt("value"))]);
     property(|random| {
@@ -99,7 +100,7 @@ fn any_body_is_an_answer_to_the_question_or_reported_in_one_line() {
                 assert_eq!((status, content_type), (200, Some(MESSAGE)));
                 assert_eq!(body[..2], header[..2]);
                 assert!(body[2] & 0xfa == 0x80, "an answer to a query, and whole: {body:?}");
-                assert!(body[4..10] == [0; 6] || body[12..].to_ascii_lowercase().starts_with(asked), "{body:?}");
+                assert!(body[4..10] == [0; 6] || stand_in::question(&body) == asked, "{body:?}");
                 // Reading it ends, whatever it holds.
                 let _ = (testimony(&name(NAME), Ok(answer)), read(&question, 200, Some(MESSAGE), None, &body));
             }

@@ -73,6 +73,19 @@ fn a_connection_that_says_too_much_or_nothing_sensible_is_closed() {
     }
 }
 
+/// Else it would keep its place for as long as a connection may live at all.
+#[test]
+fn who_asks_nothing_more_is_closed_long_before_its_life_is_over() {
+    assert!(2 * IDLE < LIFE);
+    let address = server(&["127.0.0.1:0"])[0];
+    let mut streams = [connect(address), connect(address), connect(address)];
+    ask(&mut streams[0]).unwrap();
+    streams[1].write_all(&[0, QUERY.len() as u8]).unwrap();
+    let began = Instant::now();
+    streams.iter_mut().for_each(|stream| assert_eq!(stream.read(&mut [0; 16]).unwrap(), 0));
+    assert!(began.elapsed() < LIFE, "{:?}", began.elapsed());
+}
+
 #[test]
 fn connections_are_bounded_and_their_places_come_free_again() {
     let address = server(&["127.0.0.1:0"])[0];
