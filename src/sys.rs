@@ -1,5 +1,6 @@
 //! What the standard library does not ask of the operating system: owners and modes of files,
-//! limits, signals. Through nix, so that there is no unsafe code of ours; nothing here is Linux-only.
+//! limits, signals. Through nix, so that there is no unsafe code of ours; what only Linux needs is
+//! nothing elsewhere.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -194,6 +195,18 @@ pub fn any_readable<'a>(
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::all().thread_unblock()?)
 }
+
+/// Lets this thread do its work when the others leave a processor alone, mostly: it weighs a tenth of them.
+#[cfg(target_os = "linux")]
+pub fn step_back() {
+    // Refused only where somebody forbids it, and then everything works, if more slowly for others.
+    let _ = rustix::process::nice(10);
+}
+
+/// Niceness belongs to the whole process, and FreeBSD's scheduler ranks a thread that never sleeps behind
+/// those that do by itself (sched_ule(4)).
+#[cfg(not(target_os = "linux"))]
+pub fn step_back() {}
 
 /// How many files we may have open.
 pub fn open_files() -> io::Result<u64> {

@@ -1,5 +1,5 @@
-//! The door's threads: some stay, more come when all are at work, and leave when the work is done.
-//! Whoever has not said anything yet is in the lobby, and costs none.
+//! Threads, the door's or the engine's: some stay, more come when all are at work, and leave when the
+//! work is done. So few are awake that their stacks and what their allocator keeps stay small.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,6 +15,8 @@ const STAY: usize = 16;
 pub struct Crew<T> {
     state: Mutex<State<T>>,
     called: Condvar,
+    /// Of each thread.
+    name: &'static str,
     work: Box<dyn Fn(T) + Send + Sync>,
 }
 
@@ -24,9 +26,9 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Crew<T> {
-    pub fn start(work: impl Fn(T) + Send + Sync + 'static) -> io::Result<Arc<Crew<T>>> {
+    pub fn start(name: &'static str, work: impl Fn(T) + Send + Sync + 'static) -> io::Result<Arc<Crew<T>>> {
         let state = Mutex::new(State { waiting: VecDeque::new(), idle: 0 });
-        let crew = Arc::new(Crew { state, called: Condvar::new(), work: Box::new(work) });
+        let crew = Arc::new(Crew { state, called: Condvar::new(), name, work: Box::new(work) });
         for _ in 0..STAY {
             crew.engage()?;
         }
@@ -41,7 +43,7 @@ impl<T: Send + 'static> Crew<T> {
         drop(state);
         self.called.notify_one();
         if is_short && let Err(error) = self.engage() {
-            log::error!("no further thread can be had, a connection waits for one that is at work: {error}");
+            log::error!("no further thread can be had, what is to be done waits for one that is at work: {error}");
         }
     }
 
@@ -52,7 +54,7 @@ impl<T: Send + 'static> Crew<T> {
                 (crew.work)(job);
             }
         };
-        thread::Builder::new().name("door".to_string()).stack_size(STACK).spawn(begin).map(drop)
+        thread::Builder::new().name(self.name.to_string()).stack_size(STACK).spawn(begin).map(drop)
     }
 
     /// Waits for something to do; None: enough others wait.
@@ -85,7 +87,7 @@ mod tests {
     fn whatever_is_handed_over_is_begun_at_once_and_only_some_threads_stay() {
         const AT_ONCE: usize = 3 * STAY;
         let (begun, begins) = mpsc::channel();
-        let crew = Crew::start(move |gate: Arc<Mutex<()>>| {
+        let crew = Crew::start("test", move |gate: Arc<Mutex<()>>| {
             begun.send(()).unwrap();
             drop(gate.lock());
         })
@@ -108,7 +110,7 @@ mod tests {
     #[test]
     fn a_thread_that_panics_takes_no_other_work_with_it() {
         let (said, heard) = mpsc::channel();
-        let crew = Crew::start(move |number: usize| said.send(10 / number).unwrap()).unwrap();
+        let crew = Crew::start("test", move |number: usize| said.send(10 / number).unwrap()).unwrap();
         (0..2 * STAY).for_each(|_| crew.hand(0));
         crew.hand(5);
         assert_eq!(heard.recv_timeout(PATIENCE), Ok(2));

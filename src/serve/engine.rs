@@ -21,6 +21,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::deadline::Deadline;
 use crate::serve::STACK;
 use crate::serve::answer::{Answer, Problem};
+use crate::serve::crew::Crew;
 use crate::serve::framing::{BODY_LIMIT, Head};
 use crate::sys;
 
@@ -93,8 +94,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts the workers; the door has no more requests in flight than there are of them.
-    pub fn start<H>(workers: usize, forwarded: Vec<String>, handle: H) -> io::Result<Engine>
+    /// Starts it. How many requests it has to carry out at once, the door bounds.
+    pub fn start<H>(forwarded: Vec<String>, handle: H) -> io::Result<Engine>
     where
         H: Fn(&Ask) -> Answer + Send + Sync + 'static,
     {
@@ -103,12 +104,14 @@ impl Engine {
         let socket = folder.join(SOCKET);
         let server = tiny_http::Server::http_unix(&socket).map_err(io::Error::other)?;
         let passengers = Arc::new(Passengers::default());
-        let (server, handle) = (Arc::new(server), Arc::new(handle));
-        for _ in 0..workers {
-            let (server, handle, passengers) = (server.clone(), handle.clone(), passengers.clone());
-            let worker = move || work(&server, &passengers, &*handle);
-            thread::Builder::new().name("worker".to_string()).stack_size(STACK).spawn(worker)?;
-        }
+        let waiting = passengers.clone();
+        let workers = Crew::start("worker", move |request| carry_out(request, &waiting, &handle))?;
+        let receive = move || {
+            loop {
+                workers.hand(server.recv().unwrap_or_else(|error| died(&error)));
+            }
+        };
+        thread::Builder::new().name("engine".to_string()).stack_size(STACK).spawn(receive)?;
         Ok(Engine { folder, socket, forwarded, passengers, random })
     }
 
@@ -218,31 +221,19 @@ fn died(error: &io::Error) -> ! {
     std::process::exit(1);
 }
 
-/// One worker, for good.
-fn work(server: &tiny_http::Server, waiting: &Passengers, handle: &(impl Fn(&Ask) -> Answer + ?Sized)) {
-    loop {
-        let mut request = match server.recv() {
-            Ok(request) => request,
-            Err(error) => died(&error),
-        };
-        let ticket =
-            request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
-        let passenger = ticket.and_then(|ticket| passengers(waiting).remove(ticket));
-        let answer = match passenger {
-            Some(passenger) => carried_out(&mut request, passenger, handle),
-            None => Answer::text(403, "no ticket\n"),
-        };
-        if let Err(error) = request.respond(response(answer)) {
-            log::debug!("an answer was not taken: {error}");
-        }
+fn carry_out(mut request: tiny_http::Request, waiting: &Passengers, handle: &impl Fn(&Ask) -> Answer) {
+    let ticket = request.headers().iter().find(|header| header.field.equiv(TICKET)).map(|header| header.value.as_str());
+    let passenger = ticket.and_then(|ticket| passengers(waiting).remove(ticket));
+    let answer = match passenger {
+        Some(passenger) => carried_out(&mut request, passenger, handle),
+        None => Answer::text(403, "no ticket\n"),
+    };
+    if let Err(error) = request.respond(response(answer)) {
+        log::debug!("an answer was not taken: {error}");
     }
 }
 
-fn carried_out(
-    request: &mut tiny_http::Request,
-    passenger: Passenger,
-    handle: &(impl Fn(&Ask) -> Answer + ?Sized),
-) -> Answer {
+fn carried_out(request: &mut tiny_http::Request, passenger: Passenger, handle: &impl Fn(&Ask) -> Answer) -> Answer {
     let mut body = Vec::new();
     let read = request.as_reader().take(BODY_LIMIT as u64 + 1).read_to_end(&mut body);
     let number = passenger.number.clone();

@@ -41,7 +41,7 @@ impl Lobby {
         // One that goes away between poll and accept must not hold up all the others.
         listeners.iter().try_for_each(|listener| listener.set_nonblocking(true))?;
         let host = door.clone();
-        let crew = Crew::start(move |guest| host.receive(guest))?;
+        let crew = Crew::start("door", move |guest| host.receive(guest))?;
         Ok(Lobby { door, crew, listeners, guests: BTreeMap::new(), pause: None })
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let config = Config::load(peer::SETTINGS, Vec::new(), |_| None, search).unwrap().0;
         let door = Arc::new(Door {
             tls: None,
-            engine: Engine::start(4, Vec::new(), |_| Answer::text(200, "here")).unwrap(),
+            engine: Engine::start(Vec::new(), |_| Answer::text(200, "here")).unwrap(),
             seats: Seats::new(Capacity::for_files(1024).unwrap()),
             proxies: Arc::new(Proxies::read(&config, &mut Mistakes::default()).unwrap()),
             patience: |path| match path {

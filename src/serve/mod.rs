@@ -228,7 +228,7 @@ impl Plan {
         };
         let gateway = Arc::new(gateway);
         let handler = gateway.clone();
-        let engine = Engine::start(capacity.in_flight, forwarded, move |ask| handler.handle(ask))
+        let engine = Engine::start(forwarded, move |ask| handler.handle(ask))
             .map_err(|error| start_failed("the HTTP engine", &error))?;
         for account in 0..gateway.accounts.count() {
             let gateway = gateway.clone();

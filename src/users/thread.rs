@@ -1,8 +1,11 @@
 //! Derivations run on one thread that stays. Allocators keep what a thread has freed for that thread:
-//! if every worker derived for itself, scrypt's 16 MiB would stay a dozen times.
+//! if every worker derived for itself, scrypt's 16 MiB would stay a dozen times. It steps back for all
+//! other threads: whoever guesses passwords keeps a processor busy, but nobody waiting for it.
 
 use std::sync::{OnceLock, mpsc};
 use std::thread;
+
+use crate::sys;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -17,7 +20,11 @@ pub(super) fn run<T: Send + 'static>(derivation: impl FnOnce() -> T + Send + 'st
 
 fn start() -> mpsc::Sender<Job> {
     let (sender, jobs) = mpsc::channel::<Job>();
-    thread::spawn(move || jobs.into_iter().for_each(|job| job()));
+    let derive = move || {
+        sys::step_back();
+        jobs.into_iter().for_each(|job| job());
+    };
+    thread::Builder::new().name("derivation".to_string()).spawn(derive).expect("a thread for passwords");
     sender
 }
 
@@ -35,5 +42,16 @@ mod tests {
         });
         assert_eq!(ids.len(), 1);
         assert!(!ids.contains(&thread::current().id()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn derivations_step_back_for_all_other_threads() {
+        // The niceness is the nineteenth field (proc_pid_stat(5)); the name before it may hold spaces.
+        fn nice() -> i32 {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            stat.rsplit(") ").next().unwrap().split(' ').nth(19 - 3).unwrap().parse().unwrap()
+        }
+        assert_eq!(run(nice), (nice() + 10).min(19));
     }
 }

@@ -21,7 +21,7 @@ impl Drop for Running {
 }
 
 fn engine(handle: impl Fn(&Ask) -> Answer + Send + Sync + 'static) -> Running {
-    Running(Engine::start(WORKERS, vec!["Authorization".to_string()], handle).unwrap())
+    Running(Engine::start(vec!["Authorization".to_string()], handle).unwrap())
 }
 
 fn passenger() -> Passenger {
