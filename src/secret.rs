@@ -46,6 +46,13 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_is_wiped_when_it_is_dropped() {
+        // What memory holds afterwards no safe code can read: the type has to promise it, or this does not compile.
+        fn promised<T: zeroize::ZeroizeOnDrop>(_: &T) {}
+        promised(&Secret::new(String::new()).0);
+    }
+
+    #[test]
     fn a_secret_can_neither_be_formatted_nor_be_part_of_what_is() {
         assert_eq!([Text::<String>::IS_SHOWN, Log::<String>::IS_SHOWN], [true; 2]);
         assert_eq!([Text::<Secret>::IS_SHOWN, Log::<Secret>::IS_SHOWN, Log::<Option<Secret>>::IS_SHOWN], [false; 3]);
