@@ -1,6 +1,7 @@
 //! `acmegw serve`: the gateway. From the outside inwards: [`lobby`], [`door`], [`engine`], [`request`].
 
 mod answer;
+mod certificate;
 mod crew;
 mod dialect;
 mod door;
@@ -256,7 +257,7 @@ impl Plan {
 
 fn announce(addresses: &[SocketAddr], pair: Option<&Pair>) {
     if let Some(pair) = pair {
-        log::info!("certificate {} API_PIN = {}", pair.certificate.display(), pair.pin);
+        log::info!("certificate {} API_PIN = {}", pair.shown.certificate().display(), pair.shown.pin());
     }
     let scheme = if pair.is_some() { "https" } else { "http" };
     for address in addresses {

@@ -9,14 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Config, FILE_LIMIT, Mistakes};
+use crate::config::{Config, Mistakes};
 use crate::failure::Failure;
-use crate::http;
-use crate::mistake::{Mistake, Origin};
+use crate::mistake::Mistake;
 use crate::pair::names_in;
+use crate::serve::certificate::Shown;
 use crate::state;
 use crate::sys;
 
@@ -32,9 +30,7 @@ pub enum Tls {
 
 /// A certificate that was read and fits its key.
 pub struct Pair {
-    pub certificate: PathBuf,
-    /// Of the certificate's public key, for API_PIN.
-    pub pin: http::Pin,
+    pub shown: Arc<Shown>,
     pub config: Arc<ServerConfig>,
 }
 
@@ -60,7 +56,7 @@ impl Tls {
                     Failure::Failed(format!("no self-signed pair in {}: {error}", folder.display()))
                 })?;
                 let (certificate, key) = names_in(&folder);
-                read_pair(certificate, &key).map(Some).map_err(failed)
+                read_pair(certificate, key).map(Some).map_err(failed)
             }
         }
     }
@@ -69,7 +65,7 @@ impl Tls {
 fn find(config: &Config, called: Option<&Path>) -> Result<Tls, Mistake> {
     match (config.path("SSL_CERT"), config.path("SSL_KEY")) {
         (Some(certificate), Some(key)) => {
-            return read_pair(certificate, &key).map(Tls::Pair).map_err(|m| placed(config, m));
+            return read_pair(certificate, key).map(Tls::Pair).map_err(|m| placed(config, m));
         }
         (None, None) => {}
         (Some(_), None) => return Err(config.mistake("SSL_CERT", "is set but SSL_KEY is not", "set both, or neither")),
@@ -79,7 +75,7 @@ fn find(config: &Config, called: Option<&Path>) -> Result<Tls, Mistake> {
     for folder in [config.folder(), called, state.as_deref()].into_iter().flatten() {
         let (certificate, key) = names_in(folder);
         if certificate.exists() || key.exists() {
-            return read_pair(certificate, &key).map(Tls::Pair);
+            return read_pair(certificate, key).map(Tls::Pair);
         }
     }
     let remedy = "set SSL_CERT and SSL_KEY, or STATE_DIR to a folder in which a self-signed pair can be kept";
@@ -91,41 +87,13 @@ fn placed(config: &Config, mistake: Mistake) -> Mistake {
     Mistake { origin: config.origin("SSL_CERT"), ..mistake }
 }
 
-fn read_pair(certificate: PathBuf, key: &Path) -> Result<Pair, Mistake> {
-    let wrong = |path: &Path, what: String, remedy: &str| {
-        Mistake::new(Origin::Default, format!("{}: {what}", path.display()), remedy)
-    };
-    let text =
-        |path: &Path| sys::read_trusted(path, FILE_LIMIT).map_err(|refusal| wrong(path, refusal.what, &refusal.remedy));
-    let (chain, secret) = (text(&certificate)?, zeroize::Zeroizing::new(text(key)?));
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().map_err(|error| {
-            wrong(&certificate, format!("not PEM ({error})"), "name a PEM file with the certificate chain")
-        })?;
-    let Some(leaf) = chain.first() else {
-        return Err(wrong(
-            &certificate,
-            "holds no certificate".to_string(),
-            "name a PEM file with the certificate chain",
-        ));
-    };
-    let pin = http::pin_of(leaf)
-        .map_err(|error| wrong(&certificate, error.to_string(), "name a PEM file with the certificate chain"))?;
-    let secret = PrivateKeyDer::from_pem_slice(secret.as_bytes()).map_err(|error| {
-        wrong(key, format!("holds no private key ({error})"), "name a PEM file with the key, not encrypted")
-    })?;
+fn read_pair(certificate: PathBuf, key: PathBuf) -> Result<Pair, Mistake> {
+    let shown = Arc::new(Shown::read(certificate, key)?);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
-        .map_err(|error| {
-            wrong(
-                key,
-                format!("cannot be used with {} ({error})", certificate.display()),
-                "name the key that belongs to the certificate",
-            )
-        })?;
-    Ok(Pair { certificate, pin, config: Arc::new(config) })
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.expect("ring has what both versions of TLS need");
+    let config = Arc::new(builder.with_no_client_auth().with_cert_resolver(shown.clone()));
+    Ok(Pair { shown, config })
 }
 
 /// Makes key and certificate, each only if neither is there; the key first, so that a certificate

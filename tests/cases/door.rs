@@ -1,7 +1,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
 
@@ -57,6 +57,25 @@ fn the_self_signed_pair_is_made_once_and_kept() {
     let fresh = with_tls();
     assert_ne!(fresh.logged("API_PIN = "), pin);
     assert_eq!(std::fs::metadata(fresh.folder.join("key.pem")).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    let gateway = with_tls();
+    let [certificate, key] = ["cert.pem", "key.pem"].map(|name| gateway.folder.join(name));
+    let old = tls::config(&certificate, rustls::ALL_VERSIONS);
+    let renewed = rcgen::generate_simple_self_signed(["127.0.0.1".to_string()]).unwrap();
+    std::fs::write(&key, renewed.signing_key.serialize_pem()).unwrap();
+    std::fs::write(&certificate, renewed.cert.pem()).unwrap();
+    let new = tls::config(&certificate, rustls::ALL_VERSIONS);
+    let is_believed = |config| tls::stream(config, gateway.connect()).write_all(b"GET /health HTTP/1.1\r\n").is_ok();
+    let began = Instant::now();
+    while !is_believed(&new) {
+        assert!(began.elapsed() < PATIENCE, "still the old one: {}", gateway.log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(!is_believed(&old));
+    gateway.wait_for("cert.pem is new, API_PIN = ");
 }
 
 #[test]
