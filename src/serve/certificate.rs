@@ -27,14 +27,14 @@ pub struct Shown {
 }
 
 struct State {
-    pair: Pair,
+    pair: Matched,
     looked: Instant,
     /// Why what is on disk is not shown, as it stands in the log.
     refused: Option<String>,
 }
 
 /// A certificate that fits its key.
-struct Pair {
+struct Matched {
     /// The certificate's file.
     text: String,
     pin: http::Pin,
@@ -43,7 +43,7 @@ struct Pair {
 
 impl Shown {
     pub fn read(certificate: PathBuf, key: PathBuf) -> Result<Shown, Mistake> {
-        let pair = Pair::of(read(&certificate)?, &certificate, &key)?;
+        let pair = Matched::of(read(&certificate)?, &certificate, &key)?;
         let state = Mutex::new(State { pair, looked: Instant::now(), refused: None });
         Ok(Shown { certificate, key, state })
     }
@@ -63,7 +63,7 @@ impl Shown {
     fn look(&self, state: &mut State) {
         state.looked = Instant::now();
         let Some(text) = read(&self.certificate).ok().filter(|text| *text != state.pair.text) else { return };
-        match Pair::of(text, &self.certificate, &self.key) {
+        match Matched::of(text, &self.certificate, &self.key) {
             Ok(pair) => {
                 log::info!("certificate {} is new, API_PIN = {}", self.certificate.display(), pair.pin);
                 (state.pair, state.refused) = (pair, None);
@@ -99,8 +99,8 @@ impl fmt::Debug for Shown {
     }
 }
 
-impl Pair {
-    fn of(text: String, certificate: &Path, key: &Path) -> Result<Pair, Mistake> {
+impl Matched {
+    fn of(text: String, certificate: &Path, key: &Path) -> Result<Matched, Mistake> {
         const CHAIN: &str = "name a PEM file with the certificate chain";
         let chain = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
         let chain = chain.map_err(|error| wrong(certificate, format!("not PEM ({error})"), CHAIN))?;
@@ -115,7 +115,7 @@ impl Pair {
             let what = format!("cannot be used with {} ({error})", certificate.display());
             wrong(key, what, "name the key that belongs to the certificate")
         })?;
-        Ok(Pair { text, pin, certified: Arc::new(certified) })
+        Ok(Matched { text, pin, certified: Arc::new(certified) })
     }
 }
 

@@ -442,7 +442,7 @@ httpd_once() {
 	within 10 test -s "$T/httpd/pid"
 }
 
-# What an administrator writes; a case may say it otherwise.
+# What an administrator writes; a case may say it otherwise, or for other names ($md_names).
 md_settings() { # VERSION COMMAND
 	cat <<-END
 		MDCertificateAuthority https://127.0.0.1:$acme_port/dir
@@ -451,7 +451,7 @@ md_settings() { # VERSION COMMAND
 		MDCAChallenges dns-01
 		MDChallengeDns01 $2
 		MDChallengeDns01Version $1
-		MDomain example.test *.example.test
+		MDomain ${md_names-example.test *.example.test}
 	END
 }
 

@@ -3,6 +3,7 @@
 # only, its certificate checked against the roots the operator named; when the
 # proxy refuses, the caller gets a 5xx and the gateway's log the reason.
 . "${0%/*}/lib.sh"
+. "${0%/*}/lib/squid.sh"
 need squid curl
 simulator=${ACMEGW%/*}/examples/openprovider_sim
 [ -x "$simulator" ] || fail "no program at $simulator: cargo build --release --examples"
@@ -13,29 +14,7 @@ start root simulator "$simulator" --cert "$T/api.pem" --key "$T/api.key"
 await simulator 'listening on https://'
 api_port=$(sed -n 's/.*listening on https:.*:\([0-9]*\).*/\1/p' "$T/simulator.log")
 
-squid_once() {
-	squid_port=$(free_port)
-	install -d -o proxy "$T/squid"
-	cat >"$T/squid/conf" <<-END
-		http_port 127.0.0.1:$squid_port
-		acl connect method CONNECT
-		acl api port $api_port
-		http_access allow connect api
-		http_access deny all
-		cache deny all
-		access_log stdio:$T/squid/access.log
-		cache_log $T/squid/cache.log
-		pid_filename $T/squid/pid
-		coredump_dir $T/squid
-		pinger_enable off
-		shutdown_lifetime 0 seconds
-		visible_hostname localhost
-	END
-	start root squid squid -N -d 1 -f "$T/squid/conf"
-	within 10 squid_answers
-}
-squid_answers() { curl -s -o "$T/refusal" "http://127.0.0.1:$squid_port/"; }
-attempt squid_once
+start_squid "$api_port"
 
 gateway_for() { # NAME API-PORT
 	start_gateway "$1" env SSL_CERT_FILE="$T/ca.pem" "$acmegw" serve <<-END

@@ -10,6 +10,7 @@ if [ "${1-}" != alone ]; then
 fi
 . "${0%/*}/lib.sh"
 . "${0%/*}/lib/zones.sh"
+. "${0%/*}/lib/squid.sh"
 need named dnsdist squid nsupdate
 
 make_ca
@@ -65,28 +66,7 @@ servers_once() {
 dns_port=$(free_port)
 attempt servers_once
 
-squid_once() {
-	squid_port=$(free_port)
-	install -d -o proxy "$T/squid"
-	cat >"$T/squid/conf" <<-END
-		http_port 127.0.0.1:$squid_port
-		acl connect method CONNECT
-		acl doh port $bind_port $one_port $two_port
-		http_access allow connect doh
-		http_access deny all
-		cache deny all
-		access_log stdio:$T/squid/access.log
-		cache_log $T/squid/cache.log
-		pid_filename $T/squid/pid
-		coredump_dir $T/squid
-		pinger_enable off
-		shutdown_lifetime 0 seconds
-		visible_hostname localhost
-	END
-	start root squid squid -N -d 1 -f "$T/squid/conf"
-	within 10 curl -s -o "$T/refusal" "http://127.0.0.1:$squid_port/"
-}
-attempt squid_once
+start_squid "$bind_port" "$one_port" "$two_port"
 
 gateway() { # NAME DOH-URLS
 	start_gateway "$1" env SSL_CERT_FILE="$T/ca.pem" "$acmegw" serve <<-END

@@ -10,19 +10,8 @@ fi
 . "${0%/*}/lib/zones.sh"
 need apache2 pebble named
 
-names="example.test *.example.test"
-for n in 1 2 3 4 5 6 7 8; do names="$names www$n.sub.example.test"; done
-md_settings() { # VERSION COMMAND
-	cat <<-END
-		MDCertificateAuthority https://127.0.0.1:$acme_port/dir
-		MDCertificateAgreement accepted
-		MDContactEmail hostmaster@example.test
-		MDCAChallenges dns-01
-		MDChallengeDns01 $2
-		MDChallengeDns01Version $1
-		MDomain $names
-	END
-}
+md_names="example.test *.example.test"
+for n in 1 2 3 4 5 6 7 8; do md_names="$md_names www$n.sub.example.test"; done
 
 make_ca
 dns_secret=$(openssl rand -base64 32)

@@ -10,15 +10,15 @@ if [ "${1-}" != alone ]; then
 fi
 . "${0%/*}/lib.sh"
 . "${0%/*}/lib/zones.sh"
-need knotd nsd pdns_server pdnsutil sqlite3 named
-schema=/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql
-[ -r "$schema" ] || skip "pdns-backend-sqlite3 is not installed"
+. "${0%/*}/lib/powerdns.sh"
+need_powerdns
+need knotd nsd named
 
 knot=192.0.9.1 nsd=192.0.9.2 nsd6=2001:500:9::2 pdns=192.0.9.3 lame=192.0.9.4
 at "$knot" "$nsd" "$nsd6" "$pdns" "$lame"
 secret=$(openssl rand -base64 32)
 
-mkdir -p "$T/knot" "$T/nsd" "$T/pdns"
+mkdir -p "$T/knot" "$T/nsd"
 cat >"$T/knot/example.test.zone" <<END
 \$ORIGIN example.test.
 \$TTL 60
@@ -86,43 +86,15 @@ start root knot knotd -c "$T/knot/conf"
 within 10 knows "$knot" || fail "Knot does not serve the zone"
 start root nsd nsd -d -c "$T/nsd/conf"
 
-key=$(openssl rand -hex 16)
-api_port=$(free_port)
-sqlite3 "$T/pdns/db" <"$schema"
-cat >"$T/pdns/pdns.conf" <<END
-launch=gsqlite3
-gsqlite3-database=$T/pdns/db
-local-address=$pdns
-local-port=53
-socket-dir=$T/pdns
-cache-ttl=0
-query-cache-ttl=0
-negquery-cache-ttl=0
-zone-cache-refresh-interval=0
-api=yes
-api-key=$key
-webserver-address=127.0.0.1
-webserver-port=$api_port
-END
-for line in "" "@ NS 60 ns.powerdns.test." "ns A 60 $pdns"; do
-	# shellcheck disable=SC2086 # the record's words
-	if [ -z "$line" ]; then
-		set -- create-zone powerdns.test
-	else
-		set -- add-record powerdns.test $line
-	fi
-	pdnsutil --config-dir="$T/pdns" "$@" >>"$T/pdnsutil.log" 2>&1 || fail "pdnsutil $*"
-done
-start root powerdns pdns_server --config-dir="$T/pdns" --daemon=no --guardian=no --disable-syslog
+pdns_address=$pdns
+start_powerdns powerdns.test lame.test
+pdns_utility add-record powerdns.test ns A 60 "$pdns"
 
 # A zone whose second name server serves nothing.
 authority lame "$lame"
 start root lame named -g -c "$T/lame/named.conf"
-pdnsutil --config-dir="$T/pdns" create-zone lame.test >>"$T/pdnsutil.log" 2>&1
-for line in "@ NS 60 ns.powerdns.test." "@ NS 60 ns.lame.test." "ns A 60 $lame"; do
-	# shellcheck disable=SC2086 # the record's words
-	pdnsutil --config-dir="$T/pdns" add-record lame.test $line >>"$T/pdnsutil.log" 2>&1 || fail "pdnsutil $line"
-done
+pdns_utility add-record lame.test @ NS 3600 ns.lame.test.
+pdns_utility add-record lame.test ns A 60 "$lame"
 
 within 10 knows "$nsd" || fail "NSD does not serve the zone"
 within 10 knows "$pdns" powerdns.test || fail "PowerDNS does not serve its zone"
@@ -148,8 +120,8 @@ DNSAPI_PASSWORD = $secret
 DNSAPI_DOMAINS = example.test
 DNSAPI_ACCOUNTS = P
 DNSAPI_P_MODULE = powerdns
-DNSAPI_P_URL = http://127.0.0.1:$api_port
-DNSAPI_P_PASSWORD = $key
+DNSAPI_P_URL = http://127.0.0.1:$pdns_api
+DNSAPI_P_PASSWORD = $pdns_key
 DNSAPI_P_DOMAINS = powerdns.test, lame.test
 ALLOWED_HOSTS = 127.0.0.1
 $(looking)

@@ -29,18 +29,13 @@ pub struct OAuth<F> {
 
 impl<F: Form> Credentials for OAuth<F> {
     fn sign(&self, api: &Api, _: &Draft, deadline: Deadline) -> Result<Headers, Problem> {
-        let token = self.session.token(deadline, |deadline| self.login(api, deadline))?;
-        Ok(vec![("authorization", bearer(&token))])
+        self.session.sign(deadline, |deadline| self.login(api, deadline))
     }
 
     fn renew(&self, refused: &Headers) -> bool {
-        self.session.forget(|token| refused.iter().any(|(_, value)| value.reveal() == bearer(token).reveal()));
+        self.session.renew(refused);
         true
     }
-}
-
-fn bearer(token: &Secret) -> Secret {
-    Secret::new(format!("Bearer {}", token.reveal()))
 }
 
 impl<F: Form> OAuth<F> {

@@ -1,10 +1,12 @@
-//! A token for a time: asked for by one thread at a time, used by all, dropped when it is over.
+//! A token for a time: asked for by one thread at a time, used by all as a bearer's (RFC 6750 section
+//! 2.1), dropped when it is over.
 //!
 //! Services count logins and block accounts that log in too often.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Headers;
 use super::judge::Problem;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
@@ -37,8 +39,25 @@ enum State {
 }
 
 impl Session {
-    /// The token at hand, or the one that `login` gets.
-    pub fn token(
+    /// What a request shows: the token at hand, or the one that `login` gets.
+    pub fn sign(
+        &self,
+        deadline: Deadline,
+        login: impl FnOnce(Deadline) -> Result<Token, Problem>,
+    ) -> Result<Headers, Problem> {
+        Ok(vec![("authorization", bearer(&self.token(deadline, login)?))])
+    }
+
+    /// Drops the token of a request that was refused, unless somebody has logged in again in between.
+    pub fn renew(&self, refused: &Headers) {
+        let was_shown = |token| refused.iter().any(|(_, value)| value.reveal() == bearer(token).reveal());
+        let mut state = self.state();
+        if matches!(&*state, State::LoggedIn(token, _) if was_shown(token)) {
+            *state = State::LoggedOut;
+        }
+    }
+
+    fn token(
         &self,
         deadline: Deadline,
         login: impl FnOnce(Deadline) -> Result<Token, Problem>,
@@ -73,16 +92,12 @@ impl Session {
         outcome.map(|token| token.secret)
     }
 
-    /// Drops a token that is over, unless somebody has logged in again in between.
-    pub fn forget(&self, is_over: impl Fn(&Secret) -> bool) {
-        let mut state = self.state();
-        if matches!(&*state, State::LoggedIn(token, _) if is_over(token)) {
-            *state = State::LoggedOut;
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         // Each change of the state is one assignment.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bearer(token: &Secret) -> Secret {
+    Secret::new(format!("Bearer {}", token.reveal()))
 }

@@ -10,7 +10,8 @@ need_powerdns() {
 
 pdns_utility() { pdnsutil --config-dir="$T/pdns" "$@" >>"$T/pdnsutil.log" 2>&1 || fail "pdnsutil $*"; }
 
-# With these zones; leaves $dns_port, $pdns_api (a port) and $pdns_key.
+# With these zones; leaves $dns_port, $pdns_api (a port) and $pdns_key. It answers at a free port of loopback,
+# or at port 53 of $pdns_address.
 start_powerdns() { # ZONE…
 	mkdir "$T/pdns"
 	pdns_key=$(openssl rand -hex 16)
@@ -23,10 +24,11 @@ start_powerdns() { # ZONE…
 
 powerdns_once() {
 	dns_port=$(free_port) pdns_api=$(free_port)
+	[ -z "${pdns_address-}" ] || dns_port=53
 	cat >"$T/pdns/pdns.conf" <<-END
 		launch=gsqlite3
 		gsqlite3-database=$T/pdns/db
-		local-address=127.0.0.1
+		local-address=${pdns_address:-127.0.0.1}
 		local-port=$dns_port
 		socket-dir=$T/pdns
 		cache-ttl=0
